@@ -2,6 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import { RE2JS } from 're2js';
+import { HealthChecks } from './cluster/health-checks.ts';
 import { formatError } from './config/errors.ts';
 import type { CheckTools, ConfigSource, Environment, LoadResult } from './config/load.ts';
 import { loadConfig } from './config/load.ts';
@@ -16,10 +17,11 @@ import { Primary, StartError } from './control/primary.ts';
 import type { Address } from './core/address.ts';
 import { systemTime } from './core/clock.ts';
 import { systemTimers } from './core/host-timer.ts';
+import { Random } from './core/random.ts';
 import { cleanPath, needsRedirect } from './http/path.ts';
 import { allowedCpus, autoWorkerCount } from './io/affinity.ts';
 import { explainCiphers } from './io/cipher-check.ts';
-import { loadEngine, tlsProblem } from './io/engine.ts';
+import { createLoop, loadEngine, tlsProblem } from './io/engine.ts';
 import { closeDescriptors, closeListenSocket, duplicateListenSockets, holdAddress, openListenSockets, removeSocketFile } from './io/listen-socket.ts';
 import { loadUws } from './listen/uws.ts';
 import { checkFormat } from './observe/access-log.ts';
@@ -169,8 +171,15 @@ function hire(snapshot: Snapshot, logger: Logger): Crew {
     memory,
     sockets: SOCKETS,
     closeDescriptors,
+    checkHealth: (log) => checkHealth(memory, log),
     stats: (own, published) => new StatsPages(() => ({ shared: memory, own: own(), published: published() })),
   };
+}
+
+/** The primary's own sockets: on libuv, whose loop is this thread's. */
+function checkHealth(memory: SharedState, log: (path: string, bytes: Uint8Array) => void): HealthChecks {
+  const cell = (index: number): number => memory.cell(index);
+  return new HealthChecks({ loop: createLoop('node'), time: systemTime, random: new Random(), table: memory.hostTable, cells: memory.ownCells, cell, log });
 }
 
 const SOCKETS: SocketDoor = {

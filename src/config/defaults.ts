@@ -222,6 +222,37 @@ export const DEFAULTS = {
     /** Envoy: max_requests_per_connection unlimited. */
     maxRequests: 0,
   },
+  healthCheck: {
+    /** Envoy requires these four; they are the ones of its examples, and of the probes of Kubernetes within a factor of two. */
+    interval: '5s',
+    timeout: '1s',
+    healthyThreshold: 2,
+    unhealthyThreshold: 3,
+    /** Envoy: interval_jitter, interval_jitter_percent and initial_jitter 0. */
+    jitter: '0s',
+    jitterPercent: 0,
+    initialJitter: '0s',
+    /** Envoy: no_traffic_interval 60 s. */
+    noTrafficInterval: '60s',
+    /** Envoy: reuse_connection true. */
+    reuseConnection: true,
+    /** Envoy: always_log_health_check_failures false. */
+    alwaysLogFailures: false,
+  },
+  healthCheckHttp: {
+    /** Envoy: GET; 200 alone is healthy; no status is retriable. */
+    method: 'GET',
+    expectedStatuses: ['200'],
+    retriableStatuses: [],
+  },
+  healthCheckTcp: {
+    /** Envoy: without `receive` the connection is the check. */
+    expect: [],
+  },
+  healthCheckGrpc: {
+    /** grpc.health.v1: the empty service is the server as a whole. */
+    service: '',
+  },
   circuitBreakers: {
     /** Envoy: 1024, 1024, 1024 and 3 for each priority. */
     maxConnections: 1024,

@@ -256,6 +256,8 @@ export interface ClusterDocument {
   loadBalancing?: LoadBalancingDocument & HostSetsDocument;
   connections?: { idleTimeout?: string; maxRequests?: number };
   http2?: { keepAliveInterval?: string; keepAliveTimeout?: string };
+  /** At most one. */
+  healthChecks?: HealthCheckDocument[];
   circuitBreakers?: { maxConnections?: number; maxPendingRequests?: number; maxRequests?: number; maxRetries?: number };
 }
 
@@ -269,6 +271,37 @@ export interface LoadBalancingDocument {
   hashBalanceFactor?: number;
   slowStart?: { window: string; aggression?: number; minWeightPercent?: number };
 }
+
+/** Exactly one of `http`, `tcp`, `grpc`. */
+export interface HealthCheckDocument {
+  http?: {
+    path: string;
+    host?: string;
+    method?: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'DELETE' | 'OPTIONS' | 'TRACE' | 'PATCH';
+    headers?: Record<string, string>;
+    expectedStatuses?: string[];
+    retriableStatuses?: string[];
+  };
+  tcp?: { send?: PayloadDocument; expect?: PayloadDocument[] };
+  grpc?: { service?: string; authority?: string };
+  interval?: string;
+  timeout?: string;
+  healthyThreshold?: number;
+  unhealthyThreshold?: number;
+  jitter?: string;
+  jitterPercent?: number;
+  initialJitter?: string;
+  noTrafficInterval?: string;
+  noTrafficHealthyInterval?: string;
+  unhealthyInterval?: string;
+  unhealthyEdgeInterval?: string;
+  healthyEdgeInterval?: string;
+  reuseConnection?: boolean;
+  eventLog?: string;
+  alwaysLogFailures?: boolean;
+
+/** Text, or bytes in hexadecimal. */
+export type PayloadDocument = string | { hex: string };
 
 export interface EndpointDocument {
   address: string;

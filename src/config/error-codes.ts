@@ -45,6 +45,7 @@ export const ERROR_CODES = {
   'bad-server-name': 'Not the name of a server: a host name or `*.suffix`.',
   'bad-cipher': 'Not the name of a cipher suite that OpenSSL here knows.',
   'bad-alpn': 'Not the name of a protocol for ALPN: 1 to 255 printable characters.',
+  'bad-hex': 'Not bytes in hexadecimal: pairs of the digits 0-9 and a-f.',
   // Files that the configuration names
   'unreadable-file': 'A file that the configuration names cannot be read.',
   'bad-certificate': 'A file that should hold certificates (PEM) does not, or one of them cannot be read.',

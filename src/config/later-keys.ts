@@ -9,7 +9,7 @@ export const LATER_KEYS: Readonly<Record<string, readonly string[]>> = {
   virtualHost: ['retry', 'filters'],
   route: ['filters'],
   forward: ['priority', 'retry', 'hedge', 'mirror'],
-  cluster: ['dnsRefresh', 'outlierDetection', 'healthChecks'],
+  cluster: ['dnsRefresh', 'outlierDetection'],
   connections: ['preconnect', 'pipelining'],
   circuitBreakers: ['retryBudget', 'perHost', 'high'],
 };

@@ -334,6 +334,8 @@ export interface ClusterConfig {
   readonly connections: { readonly idleTimeoutMs: number; readonly maxRequests: number };
   /** PINGs on the connections that speak HTTP/2; interval 0: none. */
   readonly http2: { readonly keepAliveIntervalMs: number; readonly keepAliveTimeoutMs: number };
+  /** None, or one. */
+  readonly healthChecks: readonly HealthCheckConfig[];
   readonly circuitBreakers: BreakerLimits;
   /** Of each host by itself; null: none, and its requests are not counted over all workers. */
   readonly hostLimits: BreakerLimits | null;
@@ -419,6 +421,57 @@ export interface SubsetSelector {
   readonly fallback: SubsetFallback | 'keysSubset' | null;
   /** Of keysSubset, sorted. */
   readonly fallbackKeys: readonly string[];
+}
+
+export interface HealthCheckConfig {
+  readonly probe: HealthProbeConfig;
+  readonly intervalMs: number;
+  readonly timeoutMs: number;
+  readonly healthyThreshold: number;
+  readonly unhealthyThreshold: number;
+  readonly jitterMs: number;
+  readonly jitterPercent: number;
+  readonly initialJitterMs: number;
+  readonly noTrafficIntervalMs: number;
+  readonly noTrafficHealthyIntervalMs: number;
+  readonly unhealthyIntervalMs: number;
+  readonly unhealthyEdgeIntervalMs: number;
+  readonly healthyEdgeIntervalMs: number;
+  readonly reuseConnection: boolean;
+  /** '': none. */
+  readonly eventLog: string;
+  readonly alwaysLogFailures: boolean;
+}
+
+export type HealthProbeConfig = HttpProbeConfig | TcpProbeConfig | GrpcProbeConfig;
+
+export interface HttpProbeConfig {
+  readonly kind: 'http';
+  readonly path: string;
+  /** '' where the file gives none. */
+  readonly host: string;
+  /** The host, or the cluster's name. */
+  readonly authority: string;
+  readonly method: string;
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  readonly expectedStatuses: readonly StatusRange[];
+  readonly retriableStatuses: readonly StatusRange[];
+}
+
+/** Bytes in hexadecimal. */
+export interface TcpProbeConfig {
+  readonly kind: 'tcp';
+  readonly sendHex: string;
+  /** Empty: a connection is enough. */
+  readonly expectHex: readonly string[];
+}
+
+export interface GrpcProbeConfig {
+  readonly kind: 'grpc';
+  readonly service: string;
+  /** '' where the file gives none. */
+  readonly host: string;
+  readonly authority: string;
 }
 
 /** 0: unlimited. */

@@ -19,7 +19,7 @@ import { describeListenError } from './listen-sockets.ts';
 import type { SocketDoor } from './listen-sockets.ts';
 import type { Logger } from './log.ts';
 import { messageOf } from './log.ts';
-import type { CheckedConfig, SharedMemory } from './publisher.ts';
+import type { CheckedConfig, HealthFollower, SharedMemory } from './publisher.ts';
 import { Publisher } from './publisher.ts';
 import type { ReloadResult } from './reload.ts';
 import { Reloads } from './reload.ts';
@@ -49,6 +49,8 @@ export interface Crew {
   readonly tlsProblem: string;
   readonly sockets: SocketDoor;
   closeDescriptors(fds: readonly number[]): void;
+  /** Checks the endpoints; `log` takes lines for the event logs. */
+  checkHealth(log: (path: string, bytes: Uint8Array) => void): HealthFollower;
   stats(own: () => readonly StatLine[], published: () => Published | null): StatsSource;
 }
 
@@ -100,6 +102,7 @@ export class Primary implements AdminView {
   private crew: Crew | null = null;
   private supervisor: Supervisor | null = null;
   private publisher: Publisher | null = null;
+  private healthChecks: HealthFollower | null = null;
   private admin: AdminServer | null = null;
   private watch: ConfigWatch | null = null;
   private phase: ServerState = 'PRE_INITIALIZING';
@@ -132,8 +135,9 @@ export class Primary implements AdminView {
       const { memory } = this.crew;
       this.cancelSweep = this.options.timers.every(SWEEP_MS, () => memory.sweep());
       this.supervisor = this.makeSupervisor(this.crew);
-      const { supervisor, logs, time, ticketKeys } = this;
-      this.publisher = new Publisher({ ...this.crew, supervisor, logs, time, ticketKeys });
+      const { supervisor, logs, time, ticketKeys, logger } = this;
+      const healthChecks = (this.healthChecks = this.crew.checkHealth((path, bytes) => logs.append(path, bytes)));
+      this.publisher = new Publisher({ ...this.crew, supervisor, logs, time, ticketKeys, logger, healthChecks });
       await this.startAdmin(snapshot, this.crew);
       this.phase = 'INITIALIZING';
       const { errors, table } = await this.publisher.bind(snapshot); // before any thread: a port in use is the usual trouble
@@ -199,6 +203,7 @@ export class Primary implements AdminView {
     this.secrets.close();
     this.ticketKeys.close();
     this.cancelSweep();
+    this.healthChecks?.close();
     await this.supervisor?.stop();
     await this.reloads.idle();
     this.publisher?.close();

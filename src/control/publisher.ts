@@ -1,9 +1,10 @@
 // Makes a checked configuration the current one: opens what it needs of the system, gives it its places in shared memory,
 // and has the supervisor bring it to all workers or to none. Primary thread; owns what is published and its sockets.
 //
-//   bind ──► publish ──┬─ all workers carry it ──► sockets and places of the old one are given up
-//                      └─ an error ──────────────► those of the new one are
+//   bind ──► publish (new endpoints are health-checked) ──┬─ all workers carry it ──► sockets and places of the old one are given up
+//                                                         └─ an error ──────────────► those of the new one are
 
+import type { HealthChecks } from '../cluster/health-checks.ts';
 import type { EngineName, ListenerConfig, Snapshot } from '../config/snapshot.ts';
 import type { TimeSource } from '../core/clock.ts';
 import { CertificateFacts } from '../security/certificate-facts.ts';
@@ -12,7 +13,7 @@ import type { AccessLogFiles } from './access-log-files.ts';
 import type { Published } from './admin-server.ts';
 import type { SocketDoor, SocketTable } from './listen-sockets.ts';
 import { ListenSockets } from './listen-sockets.ts';
-import { messageOf } from './log.ts';
+import { type Logger, messageOf } from './log.ts';
 import type { Delivered, Supervisor, WorkerMemory } from './supervisor.ts';
 import type { TicketKeys } from './ticket-keys.ts';
 import { UpdateCounts } from './update-counts.ts';
@@ -29,6 +30,9 @@ export interface SharedMemory extends WorkerMemory {
   cell(index: number): number;
 }
 
+/** Checks endpoints around each publication. */
+export type HealthFollower = Pick<HealthChecks, 'prepare' | 'commit' | 'abandon' | 'close'>;
+
 export interface CheckedConfig {
   readonly snapshot: Snapshot;
   /** In the user's own words, for `/config_dump`. */
@@ -41,6 +45,8 @@ export interface PublisherParts {
   readonly sockets: SocketDoor;
   readonly supervisor: Supervisor;
   readonly logs: AccessLogFiles;
+  readonly logger: Logger;
+  readonly healthChecks: HealthFollower;
   readonly time: TimeSource;
   readonly ticketKeys: TicketKeys;
   /** Why listeners with TLS run on `node` although the workers' engine is another; ''. */
@@ -62,7 +68,7 @@ export class Publisher {
 
   /** Opens files and sockets. With errors, nothing stays open that was not open before. */
   async bind(snapshot: Snapshot): Promise<{ errors: readonly string[]; table: SocketTable }> {
-    const errors = await this.parts.logs.prepare(snapshot.listeners.flatMap((listener) => (listener.http ?? listener.tcp).accessLog.map((log) => log.path)));
+    const errors = await this.parts.logs.prepare(logPaths(snapshot));
     if (errors.length > 0) return { errors, table: [] };
     return await this.sockets.prepare(snapshot.listeners.map((listener) => ({ ...listener, bindsItself: this.engineOf(listener) === 'uws' })));
   }
@@ -74,11 +80,13 @@ export class Publisher {
     const epoch = ++this.epoch;
     const { plan, addresses, errors } = await this.deliver(snapshot, epoch, table);
     if (plan === null || errors.length > 0) {
+      this.parts.healthChecks.abandon();
       memory.abandon(epoch);
       this.sockets.abandon();
       return { errors, changes: '' };
     }
     memory.commit(epoch);
+    this.parts.healthChecks.commit();
     this.sockets.commit();
     const changes = this.counts.record(this.published?.snapshot ?? null, snapshot);
     this.certificates = new CertificateFacts(snapshot);
@@ -108,7 +116,26 @@ export class Publisher {
     } catch (error) {
       return { plan: null, errors: [`the configuration is too large: ${messageOf(error)}`], addresses: {} };
     }
+    const errors = await this.warm(snapshot, plan);
+    if (errors.length > 0) return { plan, errors, addresses: {} };
     const delivered = await this.parts.supervisor.deliver({ epoch, snapshot, plan, ticketKeys: () => this.parts.ticketKeys.current, socketsOf: (index) => table[index] ?? {} });
     return { plan, ...delivered };
   }
+
+  /** Waits for the first health check of every endpoint that is new. @returns errors */
+  private async warm(snapshot: Snapshot, plan: Plan): Promise<readonly string[]> {
+    try {
+      const late = await this.parts.healthChecks.prepare(snapshot, plan);
+      if (late) this.parts.logger.warn('not every new endpoint has had its first health check in time: those get no requests before it');
+      return [];
+    } catch (error) {
+      return [`health checks: ${messageOf(error)}`];
+    }
+  }
+}
+
+/** Files that are written to: access logs, and event logs of health checks. */
+function logPaths({ listeners, clusters }: Snapshot): string[] {
+  const events = clusters.flatMap(({ healthChecks }) => healthChecks.map(({ eventLog }) => eventLog)).filter((path) => path !== '');
+  return [...listeners.flatMap((listener) => (listener.http ?? listener.tcp).accessLog.map((log) => log.path)), ...events];
 }

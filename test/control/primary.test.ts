@@ -76,6 +76,15 @@ class World {
           close: ({ address }) => this.book.push(`close ${formatAddress(address)}`),
         },
         closeDescriptors: () => undefined,
+        checkHealth: () => ({
+          prepare: async () => {
+            this.book.push('check health');
+            return false;
+          },
+          commit: () => this.book.push('health committed'),
+          abandon: () => this.book.push('health abandoned'),
+          close: () => this.book.push('health closed'),
+        }),
         stats: (own) => ({ text: () => own().map(({ name, value }) => `${name}: ${value}\n`).join(''), json: () => '', prometheus: () => '', resetCounters: () => undefined }),
       }),
       ...part,

@@ -9,6 +9,7 @@ import { parseDuration } from '../units.ts';
 import { contentHash } from './content.ts';
 import { buildHostSets, buildMetadata, type OwnPlace } from './host-sets.ts';
 import { buildLoadBalancing, countsRequests, NO_HOST_LIMITS } from './load-balancing.ts';
+import { buildHealthCheck } from './health.ts';
 import { buildClientTls } from './tls.ts';
 
 export function buildCluster(cluster: ClusterDocument, secrets: SecretFiles, place: OwnPlace): ClusterConfig {
@@ -32,6 +33,7 @@ export function buildCluster(cluster: ClusterDocument, secrets: SecretFiles, pla
       keepAliveIntervalMs: parseDuration(cluster.http2?.keepAliveInterval ?? DEFAULTS.http2.keepAliveInterval),
       keepAliveTimeoutMs: parseDuration(cluster.http2?.keepAliveTimeout ?? DEFAULTS.http2.keepAliveTimeout),
     },
+    healthChecks: (cluster.healthChecks ?? []).map((check) => buildHealthCheck(check, cluster.name, secrets)),
     circuitBreakers: { ...DEFAULTS.circuitBreakers, ...cluster.circuitBreakers },
     hostLimits: countsRequests(loadBalancing) ? NO_HOST_LIMITS : null,
   };

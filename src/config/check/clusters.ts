@@ -9,6 +9,7 @@ import type { Place } from '../place.ts';
 import type { CheckScope } from './check.ts';
 import { Register } from './choices.ts';
 import { checkHostSets } from './host-sets.ts';
+import { checkHealthChecks } from './health.ts';
 import { checkKeepAlive } from './keep-alive.ts';
 import { checkLoadBalancing } from './load-balancing.ts';
 import { checkClientTls } from './tls.ts';
@@ -26,6 +27,7 @@ export function checkClusters(clusters: Place, scope: CheckScope): void {
     checkHostSets(cluster, scope);
     checkLoadBalancing(cluster, problems);
     checkClientTls(cluster.at('tls'), scope);
+    checkHealthChecks(cluster, scope);
   }
 }
 

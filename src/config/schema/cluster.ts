@@ -3,6 +3,7 @@
 import { DEFAULTS } from '../defaults.ts';
 import { MAX_COUNT, MAX_WEIGHT } from '../limits.ts';
 import { balancingKeys } from './load-balancing.ts';
+import { healthCheckSchema } from './health.ts';
 import { choice, described, either, integer, list, object, text } from './parts.ts';
 import type { Schema } from './parts.ts';
 import { endpointGroups, hostSets } from './host-sets.ts';
@@ -53,6 +54,7 @@ export function clusterSchema(): Schema {
     loadBalancing: described('How requests are spread over the endpoints.', loadBalancing, { default: {} }),
     connections: described('The connections to the endpoints.', connections, { default: {} }),
     http2: described('The connections that speak HTTP/2.', http2, { default: {} }),
+    healthChecks: list('How to find out whether the endpoints are healthy: at most one check. Default: none.', healthCheckSchema()),
     circuitBreakers: described('Limits that hold over all workers; what exceeds them is answered 503 at once.', circuitBreakers(), { default: {} }),
   }, ['name']);
 }

@@ -59,6 +59,7 @@ export const FORMS = {
   serverName: { expects: 'the value of a header', code: 'bad-header-value', explain: explainServerName },
   headerValue: { expects: 'the value of a header', code: 'bad-header-value', explain: explainHeaderValue },
   statusFilter: { expects: 'a status filter such as ">=500"', code: 'bad-status-filter', explain: explainStatusFilter },
+  hexBytes: { expects: 'bytes in hexadecimal such as "000000ff"', code: 'bad-hex', explain: (text) => (/^(?:[0-9A-Fa-f]{2})+$/.test(text) ? null : 'must be pairs of hexadecimal digits') },
   serverNameRule: { expects: 'a host name or "*.example.com"', code: 'bad-server-name', explain: explainServerNameRule },
   cipherName: { expects: 'the name of a cipher suite', code: 'bad-cipher', explain: (text) => (/^[A-Za-z0-9_-]+$/.test(text) ? null : 'must be one name of letters, digits, - and _') },
   alpnName: { expects: 'a protocol such as "h2"', code: 'bad-alpn', explain: (text) => (/^[\x21-\x7E]{1,255}$/.test(text) ? null : 'must be 1 to 255 printable characters') },

@@ -3,7 +3,7 @@
 import { FORMATS } from './formats.ts';
 export const validate = validate21;
 
-const schema6 = {"$schema":"http://json-schema.org/draft-07/schema#","title":"configuration","type":"object","properties":{"$schema":{"$ref":"#/definitions/string"},"workers":{"anyOf":[{"const":"auto"},{"type":"integer","minimum":1,"maximum":1024}]},"pinWorkers":{"$ref":"#/definitions/boolean"},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"admin":{"anyOf":[{"const":false},{"title":"admin","type":"object","properties":{"address":{"$ref":"#/definitions/listenAddress"}},"required":[],"additionalProperties":false}]},"logLevel":{"type":"string","enum":["trace","debug","info","warn","error","off"]},"drainTimeout":{"$ref":"#/definitions/duration"},"watch":{"$ref":"#/definitions/boolean"},"zone":{"$ref":"#/definitions/name"},"localCluster":{"$ref":"#/definitions/name"},"listeners":{"type":"array","items":{"title":"listener","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"address":{"$ref":"#/definitions/listenAddress"},"maxConnections":{"$ref":"#/definitions/integer3"},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"tls":{"title":"tls","type":"object","properties":{"certificates":{"type":"array","items":{"title":"certificate","type":"object","properties":{"cert":{"$ref":"#/definitions/name"},"key":{"$ref":"#/definitions/name"},"serverNames":{"type":"array","items":{"type":"string","format":"serverNameRule"}}},"required":["cert","key"],"additionalProperties":false},"minItems":1},"minVersion":{"type":"string","enum":["TLSv1.2","TLSv1.3"]},"maxVersion":{"type":"string","enum":["TLSv1.2","TLSv1.3"]},"cipherSuites":{"type":"array","items":{"type":"string","format":"cipherName"}},"alpn":{"type":"array","items":{"type":"string","format":"alpnName"}},"clientCa":{"$ref":"#/definitions/name"},"requireClientCertificate":{"$ref":"#/definitions/boolean"},"subjectAltNames":{"$ref":"#/definitions/array2"},"sessionTicketKeys":{"type":"array","items":{"$ref":"#/definitions/string"}}},"required":["certificates"],"additionalProperties":false},"proxyProtocol":{"$ref":"#/definitions/boolean"},"http":{"title":"http","type":"object","properties":{"protocols":{"type":"array","items":{"type":"string","enum":["http1","http2"]},"minItems":1},"serverName":{"anyOf":[{"type":"string","format":"serverName"},{"const":false}]},"useRemoteAddress":{"$ref":"#/definitions/boolean"},"xffNumTrustedHops":{"$ref":"#/definitions/integer4"},"trustedCidrs":{"type":"array","items":{"type":"string","format":"cidr"}},"normalizePath":{"$ref":"#/definitions/boolean"},"mergeSlashes":{"$ref":"#/definitions/boolean"},"pathWithEscapedSlashes":{"type":"string","enum":["keep","reject","unescapeAndRedirect","unescapeAndForward"]},"headersWithUnderscores":{"type":"string","enum":["allow","drop","reject"]},"maxRequestHeadersSize":{"$ref":"#/definitions/size"},"maxRequestHeaders":{"type":"integer","minimum":1,"maximum":8192},"maxRequestBodySize":{"$ref":"#/definitions/size"},"acceptHttp10":{"$ref":"#/definitions/boolean"},"timeouts":{"title":"timeouts","type":"object","properties":{"idle":{"$ref":"#/definitions/duration"},"requestHeaders":{"$ref":"#/definitions/duration"},"request":{"$ref":"#/definitions/duration"},"streamIdle":{"$ref":"#/definitions/duration"}},"required":[],"additionalProperties":false},"http2":{"title":"http2","type":"object","properties":{"maxConcurrentStreams":{"$ref":"#/definitions/integer5"},"initialStreamWindow":{"$ref":"#/definitions/size"},"initialConnectionWindow":{"$ref":"#/definitions/size"},"keepAliveInterval":{"$ref":"#/definitions/duration"},"keepAliveTimeout":{"$ref":"#/definitions/duration"},"maxOutboundFrames":{"$ref":"#/definitions/integer5"},"maxOutboundControlFrames":{"$ref":"#/definitions/integer5"},"maxConsecutiveEmptyFrames":{"$ref":"#/definitions/integer3"},"maxPriorityFramesPerStream":{"$ref":"#/definitions/integer3"},"maxWindowUpdatesPerDataFrame":{"$ref":"#/definitions/integer5"},"maxContinuationFrames":{"$ref":"#/definitions/integer3"},"prematureResetStreams":{"$ref":"#/definitions/integer3"}},"required":[],"additionalProperties":false},"requestId":{"title":"requestId","type":"object","properties":{"generate":{"$ref":"#/definitions/boolean"},"preserveExternal":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false},"upgrades":{"$ref":"#/definitions/upgrade"},"filters":{"type":"array","items":{"title":"filter","type":"object","properties":{"grpcWeb":{"title":"grpcWeb","type":"object","properties":{},"required":[],"additionalProperties":false},"grpcStats":{"title":"grpcStats","type":"object","properties":{"methods":{"type":"array","items":{"type":"string","format":"grpcMethod"}}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false}},"accessLog":{"$ref":"#/definitions/array3"},"routes":{"$ref":"#/definitions/array4"},"virtualHosts":{"type":"array","items":{"title":"virtualHost","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"domains":{"type":"array","items":{"type":"string","format":"domain"},"minItems":1},"requestHeaders":{"$ref":"#/definitions/headerEdits"},"responseHeaders":{"$ref":"#/definitions/headerEdits"},"routes":{"$ref":"#/definitions/array4"}},"required":["domains","routes"],"additionalProperties":false},"minItems":1}},"required":[],"additionalProperties":false},"tcp":{"title":"tcp","type":"object","properties":{"cluster":{"$ref":"#/definitions/name"},"clusters":{"$ref":"#/definitions/array"},"sniRoutes":{"type":"object","propertyNames":{"type":"string","format":"serverNamePattern"},"additionalProperties":{"anyOf":[{"type":"string","format":"name"},{"type":"array","items":{"$ref":"#/definitions/weightedCluster"},"minItems":1}]}},"idleTimeout":{"$ref":"#/definitions/duration"},"maxConnectAttempts":{"type":"integer","minimum":1,"maximum":100},"accessLog":{"$ref":"#/definitions/array3"}},"required":[],"additionalProperties":false}},"required":["address"],"additionalProperties":false},"minItems":1},"clusters":{"type":"array","items":{"title":"cluster","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"type":{"type":"string","enum":["static","originalDst"]},"endpoints":{"type":"array","items":{"anyOf":[{"type":"string","format":"endpointAddress"},{"title":"endpoint","type":"object","properties":{"address":{"type":"string","format":"endpointAddress"},"weight":{"type":"integer","minimum":1,"maximum":4294967295},"priority":{"type":"integer","minimum":0,"maximum":128},"zone":{"$ref":"#/definitions/name"},"metadata":{"$ref":"#/definitions/object"}},"required":["address"],"additionalProperties":false}]}},"protocol":{"type":"string","enum":["http1","http2","auto"]},"proxyProtocol":{"type":"string","enum":["v1","v2"]},"tls":{"title":"clusterTls","type":"object","properties":{"ca":{"$ref":"#/definitions/name"},"serverName":{"$ref":"#/definitions/authority"},"subjectAltNames":{"$ref":"#/definitions/array2"},"cert":{"$ref":"#/definitions/name"},"key":{"$ref":"#/definitions/name"},"insecureSkipVerify":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false},"connectTimeout":{"$ref":"#/definitions/duration"},"loadBalancing":{"title":"loadBalancing","type":"object","properties":{"policy":{"type":"string","enum":["roundRobin","leastRequest","random","ringHash","maglev","peakEwma"]},"choiceCount":{"type":"integer","minimum":2,"maximum":64},"activeRequestBias":{"$ref":"#/definitions/number"},"minRingSize":{"$ref":"#/definitions/integer6"},"maxRingSize":{"$ref":"#/definitions/integer6"},"tableSize":{"type":"integer","minimum":2,"maximum":5000011},"hashBalanceFactor":{"type":"integer","minimum":0,"maximum":10000},"slowStart":{"title":"slowStart","type":"object","properties":{"window":{"$ref":"#/definitions/duration"},"aggression":{"$ref":"#/definitions/number"},"minWeightPercent":{"type":"number","minimum":0,"maximum":100}},"required":["window"],"additionalProperties":false},"panicPercent":{"$ref":"#/definitions/integer4"},"overprovisioningFactor":{"type":"number","minimum":1,"maximum":100},"localityWeighted":{"$ref":"#/definitions/boolean"},"localityWeights":{"type":"object","propertyNames":{"type":"string","format":"name"},"additionalProperties":{"$ref":"#/definitions/integer2"}},"zoneAware":{"anyOf":[{"type":"boolean"},{"title":"zoneAware","type":"object","properties":{"minClusterSize":{"$ref":"#/definitions/integer2"},"routingEnabledPercent":{"$ref":"#/definitions/integer4"},"failTrafficOnPanic":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false}]},"subsets":{"type":"array","items":{"anyOf":[{"type":"array","items":{"$ref":"#/definitions/name"},"minItems":1},{"title":"subset","type":"object","properties":{"keys":{"$ref":"#/definitions/name2"},"fallback":{"type":"string","enum":["none","anyEndpoint","defaultSubset","keysSubset"]},"fallbackKeys":{"$ref":"#/definitions/name2"}},"required":["keys"],"additionalProperties":false}]}},"subsetFallback":{"type":"string","enum":["none","anyEndpoint","defaultSubset"]},"defaultSubset":{"$ref":"#/definitions/object"}},"required":[],"additionalProperties":false},"connections":{"title":"connections","type":"object","properties":{"idleTimeout":{"$ref":"#/definitions/duration"},"maxRequests":{"$ref":"#/definitions/integer3"}},"required":[],"additionalProperties":false},"http2":{"title":"clusterHttp2","type":"object","properties":{"keepAliveInterval":{"$ref":"#/definitions/duration"},"keepAliveTimeout":{"$ref":"#/definitions/duration"}},"required":[],"additionalProperties":false},"circuitBreakers":{"title":"circuitBreakers","type":"object","properties":{"maxConnections":{"$ref":"#/definitions/integer3"},"maxPendingRequests":{"$ref":"#/definitions/integer3"},"maxRequests":{"$ref":"#/definitions/integer3"},"maxRetries":{"$ref":"#/definitions/integer3"}},"required":[],"additionalProperties":false}},"required":["name"],"additionalProperties":false}}},"required":["listeners"],"additionalProperties":false};
+const schema6 = {"$schema":"http://json-schema.org/draft-07/schema#","title":"configuration","type":"object","properties":{"$schema":{"$ref":"#/definitions/string"},"workers":{"anyOf":[{"const":"auto"},{"type":"integer","minimum":1,"maximum":1024}]},"pinWorkers":{"$ref":"#/definitions/boolean"},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"admin":{"anyOf":[{"const":false},{"title":"admin","type":"object","properties":{"address":{"$ref":"#/definitions/listenAddress"}},"required":[],"additionalProperties":false}]},"logLevel":{"type":"string","enum":["trace","debug","info","warn","error","off"]},"drainTimeout":{"$ref":"#/definitions/duration"},"watch":{"$ref":"#/definitions/boolean"},"listeners":{"type":"array","items":{"title":"listener","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"address":{"$ref":"#/definitions/listenAddress"},"maxConnections":{"$ref":"#/definitions/integer2"},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"tls":{"title":"tls","type":"object","properties":{"certificates":{"type":"array","items":{"title":"certificate","type":"object","properties":{"cert":{"$ref":"#/definitions/name"},"key":{"$ref":"#/definitions/name"},"serverNames":{"type":"array","items":{"type":"string","format":"serverNameRule"}}},"required":["cert","key"],"additionalProperties":false},"minItems":1},"minVersion":{"type":"string","enum":["TLSv1.2","TLSv1.3"]},"maxVersion":{"type":"string","enum":["TLSv1.2","TLSv1.3"]},"cipherSuites":{"type":"array","items":{"type":"string","format":"cipherName"}},"alpn":{"type":"array","items":{"type":"string","format":"alpnName"}},"clientCa":{"$ref":"#/definitions/name"},"requireClientCertificate":{"$ref":"#/definitions/boolean"},"subjectAltNames":{"$ref":"#/definitions/array2"},"sessionTicketKeys":{"type":"array","items":{"$ref":"#/definitions/string"}}},"required":["certificates"],"additionalProperties":false},"proxyProtocol":{"$ref":"#/definitions/boolean"},"http":{"title":"http","type":"object","properties":{"protocols":{"type":"array","items":{"type":"string","enum":["http1","http2"]},"minItems":1},"serverName":{"anyOf":[{"type":"string","format":"serverName"},{"const":false}]},"useRemoteAddress":{"$ref":"#/definitions/boolean"},"xffNumTrustedHops":{"$ref":"#/definitions/integer3"},"trustedCidrs":{"type":"array","items":{"type":"string","format":"cidr"}},"normalizePath":{"$ref":"#/definitions/boolean"},"mergeSlashes":{"$ref":"#/definitions/boolean"},"pathWithEscapedSlashes":{"type":"string","enum":["keep","reject","unescapeAndRedirect","unescapeAndForward"]},"headersWithUnderscores":{"type":"string","enum":["allow","drop","reject"]},"maxRequestHeadersSize":{"$ref":"#/definitions/size"},"maxRequestHeaders":{"type":"integer","minimum":1,"maximum":8192},"maxRequestBodySize":{"$ref":"#/definitions/size"},"acceptHttp10":{"$ref":"#/definitions/boolean"},"timeouts":{"title":"timeouts","type":"object","properties":{"idle":{"$ref":"#/definitions/duration"},"requestHeaders":{"$ref":"#/definitions/duration"},"request":{"$ref":"#/definitions/duration"},"streamIdle":{"$ref":"#/definitions/duration"}},"required":[],"additionalProperties":false},"http2":{"title":"http2","type":"object","properties":{"maxConcurrentStreams":{"$ref":"#/definitions/integer4"},"initialStreamWindow":{"$ref":"#/definitions/size"},"initialConnectionWindow":{"$ref":"#/definitions/size"},"keepAliveInterval":{"$ref":"#/definitions/duration"},"keepAliveTimeout":{"$ref":"#/definitions/duration"},"maxOutboundFrames":{"$ref":"#/definitions/integer4"},"maxOutboundControlFrames":{"$ref":"#/definitions/integer4"},"maxConsecutiveEmptyFrames":{"$ref":"#/definitions/integer2"},"maxPriorityFramesPerStream":{"$ref":"#/definitions/integer2"},"maxWindowUpdatesPerDataFrame":{"$ref":"#/definitions/integer4"},"maxContinuationFrames":{"$ref":"#/definitions/integer2"},"prematureResetStreams":{"$ref":"#/definitions/integer2"}},"required":[],"additionalProperties":false},"requestId":{"title":"requestId","type":"object","properties":{"generate":{"$ref":"#/definitions/boolean"},"preserveExternal":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false},"upgrades":{"$ref":"#/definitions/upgrade"},"filters":{"type":"array","items":{"title":"filter","type":"object","properties":{"grpcWeb":{"title":"grpcWeb","type":"object","properties":{},"required":[],"additionalProperties":false},"grpcStats":{"title":"grpcStats","type":"object","properties":{"methods":{"type":"array","items":{"type":"string","format":"grpcMethod"}}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false}},"accessLog":{"$ref":"#/definitions/array3"},"routes":{"$ref":"#/definitions/array4"},"virtualHosts":{"type":"array","items":{"title":"virtualHost","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"domains":{"type":"array","items":{"type":"string","format":"domain"},"minItems":1},"requestHeaders":{"$ref":"#/definitions/headerEdits"},"responseHeaders":{"$ref":"#/definitions/headerEdits"},"routes":{"$ref":"#/definitions/array4"}},"required":["domains","routes"],"additionalProperties":false},"minItems":1}},"required":[],"additionalProperties":false},"tcp":{"title":"tcp","type":"object","properties":{"cluster":{"$ref":"#/definitions/name"},"clusters":{"$ref":"#/definitions/array"},"sniRoutes":{"type":"object","propertyNames":{"type":"string","format":"serverNamePattern"},"additionalProperties":{"anyOf":[{"type":"string","format":"name"},{"type":"array","items":{"$ref":"#/definitions/weightedCluster"},"minItems":1}]}},"idleTimeout":{"$ref":"#/definitions/duration"},"maxConnectAttempts":{"type":"integer","minimum":1,"maximum":100},"accessLog":{"$ref":"#/definitions/array3"}},"required":[],"additionalProperties":false}},"required":["address"],"additionalProperties":false},"minItems":1},"clusters":{"type":"array","items":{"title":"cluster","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"type":{"type":"string","enum":["static","originalDst"]},"endpoints":{"type":"array","items":{"anyOf":[{"type":"string","format":"endpointAddress"},{"title":"endpoint","type":"object","properties":{"address":{"type":"string","format":"endpointAddress"},"weight":{"type":"integer","minimum":1,"maximum":4294967295}},"required":["address"],"additionalProperties":false}]}},"protocol":{"type":"string","enum":["http1","http2","auto"]},"proxyProtocol":{"type":"string","enum":["v1","v2"]},"tls":{"title":"clusterTls","type":"object","properties":{"ca":{"$ref":"#/definitions/name"},"serverName":{"$ref":"#/definitions/authority"},"subjectAltNames":{"$ref":"#/definitions/array2"},"cert":{"$ref":"#/definitions/name"},"key":{"$ref":"#/definitions/name"},"insecureSkipVerify":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false},"connectTimeout":{"$ref":"#/definitions/duration"},"loadBalancing":{"title":"loadBalancing","type":"object","properties":{"policy":{"type":"string","enum":["roundRobin","random"]}},"required":[],"additionalProperties":false},"connections":{"title":"connections","type":"object","properties":{"idleTimeout":{"$ref":"#/definitions/duration"},"maxRequests":{"$ref":"#/definitions/integer2"}},"required":[],"additionalProperties":false},"http2":{"title":"clusterHttp2","type":"object","properties":{"keepAliveInterval":{"$ref":"#/definitions/duration"},"keepAliveTimeout":{"$ref":"#/definitions/duration"}},"required":[],"additionalProperties":false},"healthChecks":{"type":"array","items":{"title":"healthCheck","type":"object","properties":{"http":{"title":"healthCheckHttp","type":"object","properties":{"path":{"$ref":"#/definitions/target"},"host":{"$ref":"#/definitions/optionalAuthority"},"method":{"type":"string","enum":["GET","HEAD","POST","PUT","DELETE","OPTIONS","TRACE","PATCH"]},"headers":{"$ref":"#/definitions/object"},"expectedStatuses":{"type":"array","items":{"$ref":"#/definitions/statusFilter"},"minItems":1},"retriableStatuses":{"type":"array","items":{"$ref":"#/definitions/statusFilter"}}},"required":["path"],"additionalProperties":false},"tcp":{"title":"healthCheckTcp","type":"object","properties":{"send":{"$ref":"#/definitions/choice3"},"expect":{"type":"array","items":{"$ref":"#/definitions/choice3"}}},"required":[],"additionalProperties":false},"grpc":{"title":"healthCheckGrpc","type":"object","properties":{"service":{"$ref":"#/definitions/string"},"authority":{"$ref":"#/definitions/optionalAuthority"}},"required":[],"additionalProperties":false},"interval":{"$ref":"#/definitions/duration"},"timeout":{"$ref":"#/definitions/duration"},"healthyThreshold":{"$ref":"#/definitions/integer4"},"unhealthyThreshold":{"$ref":"#/definitions/integer4"},"jitter":{"$ref":"#/definitions/duration"},"jitterPercent":{"$ref":"#/definitions/integer3"},"initialJitter":{"$ref":"#/definitions/duration"},"noTrafficInterval":{"$ref":"#/definitions/duration"},"noTrafficHealthyInterval":{"$ref":"#/definitions/duration"},"unhealthyInterval":{"$ref":"#/definitions/duration"},"unhealthyEdgeInterval":{"$ref":"#/definitions/duration"},"healthyEdgeInterval":{"$ref":"#/definitions/duration"},"reuseConnection":{"$ref":"#/definitions/boolean"},"eventLog":{"$ref":"#/definitions/name"},"alwaysLogFailures":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false}},"circuitBreakers":{"title":"circuitBreakers","type":"object","properties":{"maxConnections":{"$ref":"#/definitions/integer2"},"maxPendingRequests":{"$ref":"#/definitions/integer2"},"maxRequests":{"$ref":"#/definitions/integer2"},"maxRetries":{"$ref":"#/definitions/integer2"}},"required":[],"additionalProperties":false}},"required":["name"],"additionalProperties":false}}},"required":["listeners"],"additionalProperties":false};
 const func2 = Object.prototype.hasOwnProperty;
 const schema7 = {"type":"string"};
 
@@ -98,27 +98,27 @@ return errors === 0;
 
 const schema12 = {"type":"integer","minimum":0,"maximum":2147483647};
 
-function validate36(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate34(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(!(((typeof data == "number") && (!(data % 1) && !isNaN(data))) && (isFinite(data)))){
-const err0 = {instancePath,schemaPath:"#/definitions/integer3/type",keyword:"type",params:{type: "integer"}};
+const err0 = {instancePath,schemaPath:"#/definitions/integer2/type",keyword:"type",params:{type: "integer"}};
 (vErrors ??= []).push(err0);
 errors++;
 }
 if((typeof data == "number") && (isFinite(data))){
 if(data > 2147483647 || isNaN(data)){
-const err1 = {instancePath,schemaPath:"#/definitions/integer3/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+const err1 = {instancePath,schemaPath:"#/definitions/integer2/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
 (vErrors ??= []).push(err1);
 errors++;
 }
 if(data < 0 || isNaN(data)){
-const err2 = {instancePath,schemaPath:"#/definitions/integer3/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+const err2 = {instancePath,schemaPath:"#/definitions/integer2/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 (vErrors ??= []).push(err2);
 errors++;
 }
 }
-validate36.errors = vErrors;
+validate34.errors = vErrors;
 return errors === 0;
 }
 
@@ -127,7 +127,7 @@ const schema14 = {"anyOf":[{"type":"string","format":"name"},{"title":"textMatch
 const schema15 = {"type":"string","format":"regex"};
 const formats14 = FORMATS.regex;
 
-function validate48(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate46(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(typeof data === "string"){
@@ -141,12 +141,12 @@ const err1 = {instancePath,schemaPath:"#/definitions/regex/type",keyword:"type",
 (vErrors ??= []).push(err1);
 errors++;
 }
-validate48.errors = vErrors;
+validate46.errors = vErrors;
 return errors === 0;
 }
 
 
-function validate43(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate41(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 const _errs0 = errors;
@@ -200,8 +200,8 @@ errors = vErrors.length;
 }
 }
 if(data.regex !== undefined){
-if(!(validate48(data.regex, {instancePath:instancePath+"/regex",parentData:data,parentDataProperty:"regex",rootData}))){
-vErrors = vErrors === null ? validate48.errors : vErrors.concat(validate48.errors);
+if(!(validate46(data.regex, {instancePath:instancePath+"/regex",parentData:data,parentDataProperty:"regex",rootData}))){
+vErrors = vErrors === null ? validate46.errors : vErrors.concat(validate46.errors);
 errors = vErrors.length;
 }
 }
@@ -227,12 +227,12 @@ vErrors = null;
 }
 }
 }
-validate43.errors = vErrors;
+validate41.errors = vErrors;
 return errors === 0;
 }
 
 
-function validate42(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate40(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(Array.isArray(data)){
@@ -248,20 +248,20 @@ errors++;
 }
 }
 if(data0.dns !== undefined){
-if(!(validate43(data0.dns, {instancePath:instancePath+"/" + i0+"/dns",parentData:data0,parentDataProperty:"dns",rootData}))){
-vErrors = vErrors === null ? validate43.errors : vErrors.concat(validate43.errors);
+if(!(validate41(data0.dns, {instancePath:instancePath+"/" + i0+"/dns",parentData:data0,parentDataProperty:"dns",rootData}))){
+vErrors = vErrors === null ? validate41.errors : vErrors.concat(validate41.errors);
 errors = vErrors.length;
 }
 }
 if(data0.uri !== undefined){
-if(!(validate43(data0.uri, {instancePath:instancePath+"/" + i0+"/uri",parentData:data0,parentDataProperty:"uri",rootData}))){
-vErrors = vErrors === null ? validate43.errors : vErrors.concat(validate43.errors);
+if(!(validate41(data0.uri, {instancePath:instancePath+"/" + i0+"/uri",parentData:data0,parentDataProperty:"uri",rootData}))){
+vErrors = vErrors === null ? validate41.errors : vErrors.concat(validate41.errors);
 errors = vErrors.length;
 }
 }
 if(data0.ip !== undefined){
-if(!(validate43(data0.ip, {instancePath:instancePath+"/" + i0+"/ip",parentData:data0,parentDataProperty:"ip",rootData}))){
-vErrors = vErrors === null ? validate43.errors : vErrors.concat(validate43.errors);
+if(!(validate41(data0.ip, {instancePath:instancePath+"/" + i0+"/ip",parentData:data0,parentDataProperty:"ip",rootData}))){
+vErrors = vErrors === null ? validate41.errors : vErrors.concat(validate41.errors);
 errors = vErrors.length;
 }
 }
@@ -276,40 +276,40 @@ const err2 = {instancePath,schemaPath:"#/definitions/array2/type",keyword:"type"
 (vErrors ??= []).push(err2);
 errors++;
 }
-validate42.errors = vErrors;
+validate40.errors = vErrors;
 return errors === 0;
 }
 
 const schema16 = {"type":"integer","minimum":0,"maximum":100};
 
-function validate57(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate55(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(!(((typeof data == "number") && (!(data % 1) && !isNaN(data))) && (isFinite(data)))){
-const err0 = {instancePath,schemaPath:"#/definitions/integer4/type",keyword:"type",params:{type: "integer"}};
+const err0 = {instancePath,schemaPath:"#/definitions/integer3/type",keyword:"type",params:{type: "integer"}};
 (vErrors ??= []).push(err0);
 errors++;
 }
 if((typeof data == "number") && (isFinite(data))){
 if(data > 100 || isNaN(data)){
-const err1 = {instancePath,schemaPath:"#/definitions/integer4/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100}};
+const err1 = {instancePath,schemaPath:"#/definitions/integer3/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100}};
 (vErrors ??= []).push(err1);
 errors++;
 }
 if(data < 0 || isNaN(data)){
-const err2 = {instancePath,schemaPath:"#/definitions/integer4/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+const err2 = {instancePath,schemaPath:"#/definitions/integer3/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 (vErrors ??= []).push(err2);
 errors++;
 }
 }
-validate57.errors = vErrors;
+validate55.errors = vErrors;
 return errors === 0;
 }
 
 const schema17 = {"type":["integer","string"],"minimum":0,"format":"size"};
 const formats20 = FORMATS.size;
 
-function validate61(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate59(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if((!(((typeof data == "number") && (!(data % 1) && !isNaN(data))) && (isFinite(data)))) && (typeof data !== "string")){
@@ -331,40 +331,40 @@ const err2 = {instancePath,schemaPath:"#/definitions/size/format",keyword:"forma
 errors++;
 }
 }
-validate61.errors = vErrors;
+validate59.errors = vErrors;
 return errors === 0;
 }
 
 const schema18 = {"type":"integer","minimum":1,"maximum":2147483647};
 
-function validate69(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate67(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(!(((typeof data == "number") && (!(data % 1) && !isNaN(data))) && (isFinite(data)))){
-const err0 = {instancePath,schemaPath:"#/definitions/integer5/type",keyword:"type",params:{type: "integer"}};
+const err0 = {instancePath,schemaPath:"#/definitions/integer4/type",keyword:"type",params:{type: "integer"}};
 (vErrors ??= []).push(err0);
 errors++;
 }
 if((typeof data == "number") && (isFinite(data))){
 if(data > 2147483647 || isNaN(data)){
-const err1 = {instancePath,schemaPath:"#/definitions/integer5/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+const err1 = {instancePath,schemaPath:"#/definitions/integer4/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
 (vErrors ??= []).push(err1);
 errors++;
 }
 if(data < 1 || isNaN(data)){
-const err2 = {instancePath,schemaPath:"#/definitions/integer5/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
+const err2 = {instancePath,schemaPath:"#/definitions/integer4/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
 (vErrors ??= []).push(err2);
 errors++;
 }
 }
-validate69.errors = vErrors;
+validate67.errors = vErrors;
 return errors === 0;
 }
 
 const schema19 = {"type":"array","items":{"type":"string","format":"upgrade"}};
 const formats22 = FORMATS.upgrade;
 
-function validate84(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate82(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(Array.isArray(data)){
@@ -388,14 +388,34 @@ const err2 = {instancePath,schemaPath:"#/definitions/upgrade/type",keyword:"type
 (vErrors ??= []).push(err2);
 errors++;
 }
-validate84.errors = vErrors;
+validate82.errors = vErrors;
 return errors === 0;
 }
 
-const schema20 = {"type":"array","items":{"title":"accessLog","type":"object","properties":{"path":{"$ref":"#/definitions/name"},"format":{"$ref":"#/definitions/string"},"json":{"type":"object"},"filter":{"title":"accessLogFilter","type":"object","properties":{"status":{"type":"string","format":"statusFilter"}},"required":[],"additionalProperties":false}},"required":["path"],"additionalProperties":false}};
+const schema20 = {"type":"array","items":{"title":"accessLog","type":"object","properties":{"path":{"$ref":"#/definitions/name"},"format":{"$ref":"#/definitions/string"},"json":{"type":"object"},"filter":{"title":"accessLogFilter","type":"object","properties":{"status":{"$ref":"#/definitions/statusFilter"}},"required":[],"additionalProperties":false}},"required":["path"],"additionalProperties":false}};
+const schema21 = {"type":"string","format":"statusFilter"};
 const formats26 = FORMATS.statusFilter;
 
-function validate86(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate87(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+let vErrors = null;
+let errors = 0;
+if(typeof data === "string"){
+if(!(formats26(data))){
+const err0 = {instancePath,schemaPath:"#/definitions/statusFilter/format",keyword:"format",params:{format: "statusFilter"}};
+(vErrors ??= []).push(err0);
+errors++;
+}
+} else {
+const err1 = {instancePath,schemaPath:"#/definitions/statusFilter/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err1);
+errors++;
+}
+validate87.errors = vErrors;
+return errors === 0;
+}
+
+
+function validate84(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(Array.isArray(data)){
@@ -446,43 +466,35 @@ errors++;
 }
 }
 if(data4.status !== undefined){
-let data5 = data4.status;
-if(typeof data5 === "string"){
-if(!(formats26(data5))){
-const err4 = {instancePath:instancePath+"/" + i0+"/filter/status",schemaPath:"#/definitions/array3/items/properties/filter/properties/status/format",keyword:"format",params:{format: "statusFilter"}};
+if(!(validate87(data4.status, {instancePath:instancePath+"/" + i0+"/filter/status",parentData:data4,parentDataProperty:"status",rootData}))){
+vErrors = vErrors === null ? validate87.errors : vErrors.concat(validate87.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err4 = {instancePath:instancePath+"/" + i0+"/filter",schemaPath:"#/definitions/array3/items/properties/filter/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err4);
 errors++;
 }
+}
 } else {
-const err5 = {instancePath:instancePath+"/" + i0+"/filter/status",schemaPath:"#/definitions/array3/items/properties/filter/properties/status/type",keyword:"type",params:{type: "string"}};
+const err5 = {instancePath:instancePath+"/" + i0,schemaPath:"#/definitions/array3/items/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err5);
 errors++;
 }
 }
 } else {
-const err6 = {instancePath:instancePath+"/" + i0+"/filter",schemaPath:"#/definitions/array3/items/properties/filter/type",keyword:"type",params:{type: "object"}};
+const err6 = {instancePath,schemaPath:"#/definitions/array3/type",keyword:"type",params:{type: "array"}};
 (vErrors ??= []).push(err6);
 errors++;
 }
-}
-} else {
-const err7 = {instancePath:instancePath+"/" + i0,schemaPath:"#/definitions/array3/items/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err7);
-errors++;
-}
-}
-} else {
-const err8 = {instancePath,schemaPath:"#/definitions/array3/type",keyword:"type",params:{type: "array"}};
-(vErrors ??= []).push(err8);
-errors++;
-}
-validate86.errors = vErrors;
+validate84.errors = vErrors;
 return errors === 0;
 }
 
-const schema21 = {"type":"array","items":{"$ref":"#/definitions/route"}};
-const schema22 = {"title":"route","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"match":{"title":"match","type":"object","properties":{"path":{"type":"string","format":"exactPath"},"prefix":{"$ref":"#/definitions/path"},"pathSeparatedPrefix":{"type":"string","format":"separatedPrefix"},"regex":{"$ref":"#/definitions/regex"},"template":{"type":"string","format":"template"},"connect":{"$ref":"#/definitions/boolean"},"caseSensitive":{"$ref":"#/definitions/boolean"},"methods":{"type":"array","items":{"type":"string","format":"method"}},"headers":{"type":"object","propertyNames":{"type":"string","format":"matchedHeader"},"additionalProperties":{"$ref":"#/definitions/choice"}},"query":{"type":"object","propertyNames":{"type":"string","format":"name"},"additionalProperties":{"$ref":"#/definitions/choice"}},"fraction":{"type":"number","minimum":0,"maximum":1},"tls":{"title":"matchTls","type":"object","properties":{"clientCertificate":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"forward":{"title":"forward","type":"object","properties":{"cluster":{"$ref":"#/definitions/name"},"clusters":{"$ref":"#/definitions/array"},"clusterHeader":{"type":"string","format":"headerName"},"subset":{"$ref":"#/definitions/object"},"timeout":{"$ref":"#/definitions/duration"},"idleTimeout":{"$ref":"#/definitions/duration"},"grpcTimeoutHeaderMax":{"$ref":"#/definitions/duration"},"upgrades":{"$ref":"#/definitions/upgrade"},"rewrite":{"title":"rewrite","type":"object","properties":{"prefix":{"$ref":"#/definitions/path"},"regex":{"title":"regexRewrite","type":"object","properties":{"pattern":{"$ref":"#/definitions/regex"},"substitution":{"type":"string","format":"substitution"}},"required":["pattern","substitution"],"additionalProperties":false},"path":{"$ref":"#/definitions/path"},"host":{"$ref":"#/definitions/authority"},"hostFrom":{"type":"string","enum":["upstream"]}},"required":[],"additionalProperties":false},"requestHeaders":{"$ref":"#/definitions/headerEdits"},"responseHeaders":{"$ref":"#/definitions/headerEdits"}},"required":[],"additionalProperties":false},"redirect":{"title":"redirect","type":"object","properties":{"scheme":{"type":"string","enum":["http","https"]},"host":{"type":"string","format":"optionalAuthority"},"port":{"type":"integer","minimum":0,"maximum":65535},"path":{"type":"string","format":"target"},"prefix":{"$ref":"#/definitions/path"},"status":{"type":"integer","enum":[301,302,303,307,308]},"stripQuery":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false},"respond":{"title":"respond","type":"object","properties":{"status":{"type":"integer","minimum":200,"maximum":599},"headers":{"$ref":"#/definitions/object2"},"body":{"$ref":"#/definitions/string"}},"required":["status"],"additionalProperties":false}},"required":["match"],"additionalProperties":false};
-const schema23 = {"type":"string","format":"path"};
+const schema22 = {"type":"array","items":{"$ref":"#/definitions/route"}};
+const schema23 = {"title":"route","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"match":{"title":"match","type":"object","properties":{"path":{"type":"string","format":"exactPath"},"prefix":{"$ref":"#/definitions/path"},"pathSeparatedPrefix":{"type":"string","format":"separatedPrefix"},"regex":{"$ref":"#/definitions/regex"},"template":{"type":"string","format":"template"},"connect":{"$ref":"#/definitions/boolean"},"caseSensitive":{"$ref":"#/definitions/boolean"},"methods":{"type":"array","items":{"type":"string","format":"method"}},"headers":{"type":"object","propertyNames":{"type":"string","format":"matchedHeader"},"additionalProperties":{"$ref":"#/definitions/choice"}},"query":{"type":"object","propertyNames":{"type":"string","format":"name"},"additionalProperties":{"$ref":"#/definitions/choice"}},"fraction":{"type":"number","minimum":0,"maximum":1},"tls":{"title":"matchTls","type":"object","properties":{"clientCertificate":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"forward":{"title":"forward","type":"object","properties":{"cluster":{"$ref":"#/definitions/name"},"clusters":{"$ref":"#/definitions/array"},"clusterHeader":{"type":"string","format":"headerName"},"timeout":{"$ref":"#/definitions/duration"},"idleTimeout":{"$ref":"#/definitions/duration"},"grpcTimeoutHeaderMax":{"$ref":"#/definitions/duration"},"upgrades":{"$ref":"#/definitions/upgrade"},"rewrite":{"title":"rewrite","type":"object","properties":{"prefix":{"$ref":"#/definitions/path"},"regex":{"title":"regexRewrite","type":"object","properties":{"pattern":{"$ref":"#/definitions/regex"},"substitution":{"type":"string","format":"substitution"}},"required":["pattern","substitution"],"additionalProperties":false},"path":{"$ref":"#/definitions/path"},"host":{"$ref":"#/definitions/authority"},"hostFrom":{"type":"string","enum":["upstream"]}},"required":[],"additionalProperties":false},"requestHeaders":{"$ref":"#/definitions/headerEdits"},"responseHeaders":{"$ref":"#/definitions/headerEdits"}},"required":[],"additionalProperties":false},"redirect":{"title":"redirect","type":"object","properties":{"scheme":{"type":"string","enum":["http","https"]},"host":{"$ref":"#/definitions/optionalAuthority"},"port":{"type":"integer","minimum":0,"maximum":65535},"path":{"$ref":"#/definitions/target"},"prefix":{"$ref":"#/definitions/path"},"status":{"type":"integer","enum":[301,302,303,307,308]},"stripQuery":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false},"respond":{"title":"respond","type":"object","properties":{"status":{"type":"integer","minimum":200,"maximum":599},"headers":{"$ref":"#/definitions/object"},"body":{"$ref":"#/definitions/string"}},"required":["status"],"additionalProperties":false}},"required":["match"],"additionalProperties":false};
+const schema24 = {"type":"string","format":"path"};
 const formats30 = FORMATS.path;
 
 function validate93(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
@@ -503,8 +515,8 @@ validate93.errors = vErrors;
 return errors === 0;
 }
 
-const schema24 = {"anyOf":[{"type":"string"},{"title":"valueMatch","type":"object","properties":{"exact":{"$ref":"#/definitions/string"},"prefix":{"$ref":"#/definitions/name"},"suffix":{"$ref":"#/definitions/name"},"contains":{"$ref":"#/definitions/name"},"regex":{"$ref":"#/definitions/regex"},"range":{"title":"range","type":"object","properties":{"start":{"$ref":"#/definitions/integer"},"end":{"$ref":"#/definitions/integer"}},"required":["start","end"],"additionalProperties":false},"present":{"$ref":"#/definitions/boolean"},"invert":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false}]};
-const schema25 = {"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991};
+const schema25 = {"anyOf":[{"type":"string"},{"title":"valueMatch","type":"object","properties":{"exact":{"$ref":"#/definitions/string"},"prefix":{"$ref":"#/definitions/name"},"suffix":{"$ref":"#/definitions/name"},"contains":{"$ref":"#/definitions/name"},"regex":{"$ref":"#/definitions/regex"},"range":{"title":"range","type":"object","properties":{"start":{"$ref":"#/definitions/integer"},"end":{"$ref":"#/definitions/integer"}},"required":["start","end"],"additionalProperties":false},"present":{"$ref":"#/definitions/boolean"},"invert":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false}]};
+const schema26 = {"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991};
 
 function validate104(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
@@ -579,8 +591,8 @@ errors = vErrors.length;
 }
 }
 if(data.regex !== undefined){
-if(!(validate48(data.regex, {instancePath:instancePath+"/regex",parentData:data,parentDataProperty:"regex",rootData}))){
-vErrors = vErrors === null ? validate48.errors : vErrors.concat(validate48.errors);
+if(!(validate46(data.regex, {instancePath:instancePath+"/regex",parentData:data,parentDataProperty:"regex",rootData}))){
+vErrors = vErrors === null ? validate46.errors : vErrors.concat(validate46.errors);
 errors = vErrors.length;
 }
 }
@@ -660,34 +672,8 @@ validate98.errors = vErrors;
 return errors === 0;
 }
 
-const schema26 = {"type":"array","items":{"$ref":"#/definitions/weightedCluster"},"minItems":1};
-const schema27 = {"title":"weightedCluster","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"weight":{"$ref":"#/definitions/integer2"}},"required":["name"],"additionalProperties":false};
-const schema28 = {"type":"integer","minimum":0,"maximum":4294967295};
-
-function validate116(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
-let vErrors = null;
-let errors = 0;
-if(!(((typeof data == "number") && (!(data % 1) && !isNaN(data))) && (isFinite(data)))){
-const err0 = {instancePath,schemaPath:"#/definitions/integer2/type",keyword:"type",params:{type: "integer"}};
-(vErrors ??= []).push(err0);
-errors++;
-}
-if((typeof data == "number") && (isFinite(data))){
-if(data > 4294967295 || isNaN(data)){
-const err1 = {instancePath,schemaPath:"#/definitions/integer2/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
-(vErrors ??= []).push(err1);
-errors++;
-}
-if(data < 0 || isNaN(data)){
-const err2 = {instancePath,schemaPath:"#/definitions/integer2/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
-(vErrors ??= []).push(err2);
-errors++;
-}
-}
-validate116.errors = vErrors;
-return errors === 0;
-}
-
+const schema27 = {"type":"array","items":{"$ref":"#/definitions/weightedCluster"},"minItems":1};
+const schema28 = {"title":"weightedCluster","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"weight":{"type":"integer","minimum":0,"maximum":4294967295}},"required":["name"],"additionalProperties":false};
 
 function validate114(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
@@ -712,14 +698,28 @@ errors = vErrors.length;
 }
 }
 if(data.weight !== undefined){
-if(!(validate116(data.weight, {instancePath:instancePath+"/weight",parentData:data,parentDataProperty:"weight",rootData}))){
-vErrors = vErrors === null ? validate116.errors : vErrors.concat(validate116.errors);
-errors = vErrors.length;
+let data1 = data.weight;
+if(!(((typeof data1 == "number") && (!(data1 % 1) && !isNaN(data1))) && (isFinite(data1)))){
+const err2 = {instancePath:instancePath+"/weight",schemaPath:"#/definitions/weightedCluster/properties/weight/type",keyword:"type",params:{type: "integer"}};
+(vErrors ??= []).push(err2);
+errors++;
+}
+if((typeof data1 == "number") && (isFinite(data1))){
+if(data1 > 4294967295 || isNaN(data1)){
+const err3 = {instancePath:instancePath+"/weight",schemaPath:"#/definitions/weightedCluster/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
+(vErrors ??= []).push(err3);
+errors++;
+}
+if(data1 < 0 || isNaN(data1)){
+const err4 = {instancePath:instancePath+"/weight",schemaPath:"#/definitions/weightedCluster/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+(vErrors ??= []).push(err4);
+errors++;
+}
 }
 }
 } else {
-const err2 = {instancePath,schemaPath:"#/definitions/weightedCluster/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err2);
+const err5 = {instancePath,schemaPath:"#/definitions/weightedCluster/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err5);
 errors++;
 }
 validate114.errors = vErrors;
@@ -752,17 +752,41 @@ validate113.errors = vErrors;
 return errors === 0;
 }
 
-const schema29 = {"type":"object","propertyNames":{"type":"string","format":"name"},"additionalProperties":{"type":["string","number","boolean"]}};
+const schema29 = {"type":"string","format":"authority"};
+const formats46 = FORMATS.authority;
 
-function validate120(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate125(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+let vErrors = null;
+let errors = 0;
+if(typeof data === "string"){
+if(!(formats46(data))){
+const err0 = {instancePath,schemaPath:"#/definitions/authority/format",keyword:"format",params:{format: "authority"}};
+(vErrors ??= []).push(err0);
+errors++;
+}
+} else {
+const err1 = {instancePath,schemaPath:"#/definitions/authority/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err1);
+errors++;
+}
+validate125.errors = vErrors;
+return errors === 0;
+}
+
+const schema30 = {"title":"headerEdits","type":"object","properties":{"set":{"$ref":"#/definitions/object"},"add":{"$ref":"#/definitions/object"},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false};
+const schema31 = {"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}};
+const formats48 = FORMATS.editedHeader;
+const formats50 = FORMATS.headerValue;
+
+function validate128(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(data && typeof data == "object" && !Array.isArray(data)){
 for(const key0 in data){
 const _errs1 = errors;
 if(typeof key0 === "string"){
-if(!(formats4(key0))){
-const err0 = {instancePath,schemaPath:"#/definitions/object/propertyNames/format",keyword:"format",params:{format: "name"},propertyName:key0};
+if(!(formats48(key0))){
+const err0 = {instancePath,schemaPath:"#/definitions/object/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key0};
 (vErrors ??= []).push(err0);
 errors++;
 }
@@ -780,96 +804,29 @@ errors++;
 }
 for(const key1 in data){
 let data0 = data[key1];
-if(((typeof data0 !== "string") && (!((typeof data0 == "number") && (isFinite(data0))))) && (typeof data0 !== "boolean")){
-const err3 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/object/additionalProperties/type",keyword:"type",params:{type: schema29.additionalProperties.type}};
-(vErrors ??= []).push(err3);
-errors++;
-}
-}
-} else {
-const err4 = {instancePath,schemaPath:"#/definitions/object/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err4);
-errors++;
-}
-validate120.errors = vErrors;
-return errors === 0;
-}
-
-const schema30 = {"type":"string","format":"authority"};
-const formats48 = FORMATS.authority;
-
-function validate129(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
-let vErrors = null;
-let errors = 0;
-if(typeof data === "string"){
-if(!(formats48(data))){
-const err0 = {instancePath,schemaPath:"#/definitions/authority/format",keyword:"format",params:{format: "authority"}};
-(vErrors ??= []).push(err0);
-errors++;
-}
-} else {
-const err1 = {instancePath,schemaPath:"#/definitions/authority/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err1);
-errors++;
-}
-validate129.errors = vErrors;
-return errors === 0;
-}
-
-const schema31 = {"title":"headerEdits","type":"object","properties":{"set":{"$ref":"#/definitions/object2"},"add":{"$ref":"#/definitions/object2"},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false};
-const schema32 = {"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}};
-const formats50 = FORMATS.editedHeader;
-const formats52 = FORMATS.headerValue;
-
-function validate132(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
-let vErrors = null;
-let errors = 0;
-if(data && typeof data == "object" && !Array.isArray(data)){
-for(const key0 in data){
-const _errs1 = errors;
-if(typeof key0 === "string"){
-if(!(formats50(key0))){
-const err0 = {instancePath,schemaPath:"#/definitions/object2/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key0};
-(vErrors ??= []).push(err0);
-errors++;
-}
-} else {
-const err1 = {instancePath,schemaPath:"#/definitions/object2/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key0};
-(vErrors ??= []).push(err1);
-errors++;
-}
-var valid0 = _errs1 === errors;
-if(!valid0){
-const err2 = {instancePath,schemaPath:"#/definitions/object2/propertyNames",keyword:"propertyNames",params:{propertyName: key0}};
-(vErrors ??= []).push(err2);
-errors++;
-}
-}
-for(const key1 in data){
-let data0 = data[key1];
 if(typeof data0 === "string"){
-if(!(formats52(data0))){
-const err3 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/object2/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+if(!(formats50(data0))){
+const err3 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/object/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 (vErrors ??= []).push(err3);
 errors++;
 }
 } else {
-const err4 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/object2/additionalProperties/type",keyword:"type",params:{type: "string"}};
+const err4 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/object/additionalProperties/type",keyword:"type",params:{type: "string"}};
 (vErrors ??= []).push(err4);
 errors++;
 }
 }
 } else {
-const err5 = {instancePath,schemaPath:"#/definitions/object2/type",keyword:"type",params:{type: "object"}};
+const err5 = {instancePath,schemaPath:"#/definitions/object/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err5);
 errors++;
 }
-validate132.errors = vErrors;
+validate128.errors = vErrors;
 return errors === 0;
 }
 
 
-function validate131(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate127(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(data && typeof data == "object" && !Array.isArray(data)){
@@ -881,14 +838,14 @@ errors++;
 }
 }
 if(data.set !== undefined){
-if(!(validate132(data.set, {instancePath:instancePath+"/set",parentData:data,parentDataProperty:"set",rootData}))){
-vErrors = vErrors === null ? validate132.errors : vErrors.concat(validate132.errors);
+if(!(validate128(data.set, {instancePath:instancePath+"/set",parentData:data,parentDataProperty:"set",rootData}))){
+vErrors = vErrors === null ? validate128.errors : vErrors.concat(validate128.errors);
 errors = vErrors.length;
 }
 }
 if(data.add !== undefined){
-if(!(validate132(data.add, {instancePath:instancePath+"/add",parentData:data,parentDataProperty:"add",rootData}))){
-vErrors = vErrors === null ? validate132.errors : vErrors.concat(validate132.errors);
+if(!(validate128(data.add, {instancePath:instancePath+"/add",parentData:data,parentDataProperty:"add",rootData}))){
+vErrors = vErrors === null ? validate128.errors : vErrors.concat(validate128.errors);
 errors = vErrors.length;
 }
 }
@@ -899,7 +856,7 @@ const len0 = data2.length;
 for(let i0=0; i0<len0; i0++){
 let data3 = data2[i0];
 if(typeof data3 === "string"){
-if(!(formats50(data3))){
+if(!(formats48(data3))){
 const err1 = {instancePath:instancePath+"/remove/" + i0,schemaPath:"#/definitions/headerEdits/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 (vErrors ??= []).push(err1);
 errors++;
@@ -921,7 +878,49 @@ const err4 = {instancePath,schemaPath:"#/definitions/headerEdits/type",keyword:"
 (vErrors ??= []).push(err4);
 errors++;
 }
-validate131.errors = vErrors;
+validate127.errors = vErrors;
+return errors === 0;
+}
+
+const schema32 = {"type":"string","format":"optionalAuthority"};
+const formats54 = FORMATS.optionalAuthority;
+
+function validate133(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+let vErrors = null;
+let errors = 0;
+if(typeof data === "string"){
+if(!(formats54(data))){
+const err0 = {instancePath,schemaPath:"#/definitions/optionalAuthority/format",keyword:"format",params:{format: "optionalAuthority"}};
+(vErrors ??= []).push(err0);
+errors++;
+}
+} else {
+const err1 = {instancePath,schemaPath:"#/definitions/optionalAuthority/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err1);
+errors++;
+}
+validate133.errors = vErrors;
+return errors === 0;
+}
+
+const schema33 = {"type":"string","format":"target"};
+const formats56 = FORMATS.target;
+
+function validate135(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+let vErrors = null;
+let errors = 0;
+if(typeof data === "string"){
+if(!(formats56(data))){
+const err0 = {instancePath,schemaPath:"#/definitions/target/format",keyword:"format",params:{format: "target"}};
+(vErrors ??= []).push(err0);
+errors++;
+}
+} else {
+const err1 = {instancePath,schemaPath:"#/definitions/target/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err1);
+errors++;
+}
+validate135.errors = vErrors;
 return errors === 0;
 }
 
@@ -931,9 +930,7 @@ const formats34 = FORMATS.template;
 const formats36 = FORMATS.method;
 const formats38 = FORMATS.matchedHeader;
 const formats42 = FORMATS.headerName;
-const formats46 = FORMATS.substitution;
-const formats56 = FORMATS.optionalAuthority;
-const formats58 = FORMATS.target;
+const formats44 = FORMATS.substitution;
 
 function validate91(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
@@ -961,7 +958,7 @@ if(data.match !== undefined){
 let data1 = data.match;
 if(data1 && typeof data1 == "object" && !Array.isArray(data1)){
 for(const key1 in data1){
-if(!(func2.call(schema22.properties.match.properties, key1))){
+if(!(func2.call(schema23.properties.match.properties, key1))){
 const err2 = {instancePath:instancePath+"/match",schemaPath:"#/definitions/route/properties/match/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key1}};
 (vErrors ??= []).push(err2);
 errors++;
@@ -1002,8 +999,8 @@ errors++;
 }
 }
 if(data1.regex !== undefined){
-if(!(validate48(data1.regex, {instancePath:instancePath+"/match/regex",parentData:data1,parentDataProperty:"regex",rootData}))){
-vErrors = vErrors === null ? validate48.errors : vErrors.concat(validate48.errors);
+if(!(validate46(data1.regex, {instancePath:instancePath+"/match/regex",parentData:data1,parentDataProperty:"regex",rootData}))){
+vErrors = vErrors === null ? validate46.errors : vErrors.concat(validate46.errors);
 errors = vErrors.length;
 }
 }
@@ -1178,7 +1175,7 @@ if(data.forward !== undefined){
 let data18 = data.forward;
 if(data18 && typeof data18 == "object" && !Array.isArray(data18)){
 for(const key7 in data18){
-if(!(func2.call(schema22.properties.forward.properties, key7))){
+if(!(func2.call(schema23.properties.forward.properties, key7))){
 const err26 = {instancePath:instancePath+"/forward",schemaPath:"#/definitions/route/properties/forward/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key7}};
 (vErrors ??= []).push(err26);
 errors++;
@@ -1210,12 +1207,6 @@ const err28 = {instancePath:instancePath+"/forward/clusterHeader",schemaPath:"#/
 errors++;
 }
 }
-if(data18.subset !== undefined){
-if(!(validate120(data18.subset, {instancePath:instancePath+"/forward/subset",parentData:data18,parentDataProperty:"subset",rootData}))){
-vErrors = vErrors === null ? validate120.errors : vErrors.concat(validate120.errors);
-errors = vErrors.length;
-}
-}
 if(data18.timeout !== undefined){
 if(!(validate28(data18.timeout, {instancePath:instancePath+"/forward/timeout",parentData:data18,parentDataProperty:"timeout",rootData}))){
 vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
@@ -1235,57 +1226,57 @@ errors = vErrors.length;
 }
 }
 if(data18.upgrades !== undefined){
-if(!(validate84(data18.upgrades, {instancePath:instancePath+"/forward/upgrades",parentData:data18,parentDataProperty:"upgrades",rootData}))){
-vErrors = vErrors === null ? validate84.errors : vErrors.concat(validate84.errors);
+if(!(validate82(data18.upgrades, {instancePath:instancePath+"/forward/upgrades",parentData:data18,parentDataProperty:"upgrades",rootData}))){
+vErrors = vErrors === null ? validate82.errors : vErrors.concat(validate82.errors);
 errors = vErrors.length;
 }
 }
 if(data18.rewrite !== undefined){
-let data27 = data18.rewrite;
-if(data27 && typeof data27 == "object" && !Array.isArray(data27)){
-for(const key8 in data27){
+let data26 = data18.rewrite;
+if(data26 && typeof data26 == "object" && !Array.isArray(data26)){
+for(const key8 in data26){
 if(!(((((key8 === "prefix") || (key8 === "regex")) || (key8 === "path")) || (key8 === "host")) || (key8 === "hostFrom"))){
 const err29 = {instancePath:instancePath+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key8}};
 (vErrors ??= []).push(err29);
 errors++;
 }
 }
-if(data27.prefix !== undefined){
-if(!(validate93(data27.prefix, {instancePath:instancePath+"/forward/rewrite/prefix",parentData:data27,parentDataProperty:"prefix",rootData}))){
+if(data26.prefix !== undefined){
+if(!(validate93(data26.prefix, {instancePath:instancePath+"/forward/rewrite/prefix",parentData:data26,parentDataProperty:"prefix",rootData}))){
 vErrors = vErrors === null ? validate93.errors : vErrors.concat(validate93.errors);
 errors = vErrors.length;
 }
 }
-if(data27.regex !== undefined){
-let data29 = data27.regex;
-if(data29 && typeof data29 == "object" && !Array.isArray(data29)){
-if(data29.pattern === undefined){
+if(data26.regex !== undefined){
+let data28 = data26.regex;
+if(data28 && typeof data28 == "object" && !Array.isArray(data28)){
+if(data28.pattern === undefined){
 const err30 = {instancePath:instancePath+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "pattern"}};
 (vErrors ??= []).push(err30);
 errors++;
 }
-if(data29.substitution === undefined){
+if(data28.substitution === undefined){
 const err31 = {instancePath:instancePath+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "substitution"}};
 (vErrors ??= []).push(err31);
 errors++;
 }
-for(const key9 in data29){
+for(const key9 in data28){
 if(!((key9 === "pattern") || (key9 === "substitution"))){
 const err32 = {instancePath:instancePath+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key9}};
 (vErrors ??= []).push(err32);
 errors++;
 }
 }
-if(data29.pattern !== undefined){
-if(!(validate48(data29.pattern, {instancePath:instancePath+"/forward/rewrite/regex/pattern",parentData:data29,parentDataProperty:"pattern",rootData}))){
-vErrors = vErrors === null ? validate48.errors : vErrors.concat(validate48.errors);
+if(data28.pattern !== undefined){
+if(!(validate46(data28.pattern, {instancePath:instancePath+"/forward/rewrite/regex/pattern",parentData:data28,parentDataProperty:"pattern",rootData}))){
+vErrors = vErrors === null ? validate46.errors : vErrors.concat(validate46.errors);
 errors = vErrors.length;
 }
 }
-if(data29.substitution !== undefined){
-let data31 = data29.substitution;
-if(typeof data31 === "string"){
-if(!(formats46(data31))){
+if(data28.substitution !== undefined){
+let data30 = data28.substitution;
+if(typeof data30 === "string"){
+if(!(formats44(data30))){
 const err33 = {instancePath:instancePath+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/format",keyword:"format",params:{format: "substitution"}};
 (vErrors ??= []).push(err33);
 errors++;
@@ -1302,27 +1293,27 @@ const err35 = {instancePath:instancePath+"/forward/rewrite/regex",schemaPath:"#/
 errors++;
 }
 }
-if(data27.path !== undefined){
-if(!(validate93(data27.path, {instancePath:instancePath+"/forward/rewrite/path",parentData:data27,parentDataProperty:"path",rootData}))){
+if(data26.path !== undefined){
+if(!(validate93(data26.path, {instancePath:instancePath+"/forward/rewrite/path",parentData:data26,parentDataProperty:"path",rootData}))){
 vErrors = vErrors === null ? validate93.errors : vErrors.concat(validate93.errors);
 errors = vErrors.length;
 }
 }
-if(data27.host !== undefined){
-if(!(validate129(data27.host, {instancePath:instancePath+"/forward/rewrite/host",parentData:data27,parentDataProperty:"host",rootData}))){
-vErrors = vErrors === null ? validate129.errors : vErrors.concat(validate129.errors);
+if(data26.host !== undefined){
+if(!(validate125(data26.host, {instancePath:instancePath+"/forward/rewrite/host",parentData:data26,parentDataProperty:"host",rootData}))){
+vErrors = vErrors === null ? validate125.errors : vErrors.concat(validate125.errors);
 errors = vErrors.length;
 }
 }
-if(data27.hostFrom !== undefined){
-let data34 = data27.hostFrom;
-if(typeof data34 !== "string"){
+if(data26.hostFrom !== undefined){
+let data33 = data26.hostFrom;
+if(typeof data33 !== "string"){
 const err36 = {instancePath:instancePath+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/type",keyword:"type",params:{type: "string"}};
 (vErrors ??= []).push(err36);
 errors++;
 }
-if(!(data34 === "upstream")){
-const err37 = {instancePath:instancePath+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/enum",keyword:"enum",params:{allowedValues: schema22.properties.forward.properties.rewrite.properties.hostFrom.enum}};
+if(!(data33 === "upstream")){
+const err37 = {instancePath:instancePath+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/enum",keyword:"enum",params:{allowedValues: schema23.properties.forward.properties.rewrite.properties.hostFrom.enum}};
 (vErrors ??= []).push(err37);
 errors++;
 }
@@ -1334,14 +1325,14 @@ errors++;
 }
 }
 if(data18.requestHeaders !== undefined){
-if(!(validate131(data18.requestHeaders, {instancePath:instancePath+"/forward/requestHeaders",parentData:data18,parentDataProperty:"requestHeaders",rootData}))){
-vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
+if(!(validate127(data18.requestHeaders, {instancePath:instancePath+"/forward/requestHeaders",parentData:data18,parentDataProperty:"requestHeaders",rootData}))){
+vErrors = vErrors === null ? validate127.errors : vErrors.concat(validate127.errors);
 errors = vErrors.length;
 }
 }
 if(data18.responseHeaders !== undefined){
-if(!(validate131(data18.responseHeaders, {instancePath:instancePath+"/forward/responseHeaders",parentData:data18,parentDataProperty:"responseHeaders",rootData}))){
-vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
+if(!(validate127(data18.responseHeaders, {instancePath:instancePath+"/forward/responseHeaders",parentData:data18,parentDataProperty:"responseHeaders",rootData}))){
+vErrors = vErrors === null ? validate127.errors : vErrors.concat(validate127.errors);
 errors = vErrors.length;
 }
 }
@@ -1352,163 +1343,147 @@ errors++;
 }
 }
 if(data.redirect !== undefined){
-let data37 = data.redirect;
-if(data37 && typeof data37 == "object" && !Array.isArray(data37)){
-for(const key10 in data37){
+let data36 = data.redirect;
+if(data36 && typeof data36 == "object" && !Array.isArray(data36)){
+for(const key10 in data36){
 if(!(((((((key10 === "scheme") || (key10 === "host")) || (key10 === "port")) || (key10 === "path")) || (key10 === "prefix")) || (key10 === "status")) || (key10 === "stripQuery"))){
 const err40 = {instancePath:instancePath+"/redirect",schemaPath:"#/definitions/route/properties/redirect/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key10}};
 (vErrors ??= []).push(err40);
 errors++;
 }
 }
-if(data37.scheme !== undefined){
-let data38 = data37.scheme;
-if(typeof data38 !== "string"){
+if(data36.scheme !== undefined){
+let data37 = data36.scheme;
+if(typeof data37 !== "string"){
 const err41 = {instancePath:instancePath+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/type",keyword:"type",params:{type: "string"}};
 (vErrors ??= []).push(err41);
 errors++;
 }
-if(!((data38 === "http") || (data38 === "https"))){
-const err42 = {instancePath:instancePath+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/enum",keyword:"enum",params:{allowedValues: schema22.properties.redirect.properties.scheme.enum}};
+if(!((data37 === "http") || (data37 === "https"))){
+const err42 = {instancePath:instancePath+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/enum",keyword:"enum",params:{allowedValues: schema23.properties.redirect.properties.scheme.enum}};
 (vErrors ??= []).push(err42);
 errors++;
 }
 }
-if(data37.host !== undefined){
-let data39 = data37.host;
-if(typeof data39 === "string"){
-if(!(formats56(data39))){
-const err43 = {instancePath:instancePath+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/format",keyword:"format",params:{format: "optionalAuthority"}};
+if(data36.host !== undefined){
+if(!(validate133(data36.host, {instancePath:instancePath+"/redirect/host",parentData:data36,parentDataProperty:"host",rootData}))){
+vErrors = vErrors === null ? validate133.errors : vErrors.concat(validate133.errors);
+errors = vErrors.length;
+}
+}
+if(data36.port !== undefined){
+let data39 = data36.port;
+if(!(((typeof data39 == "number") && (!(data39 % 1) && !isNaN(data39))) && (isFinite(data39)))){
+const err43 = {instancePath:instancePath+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/type",keyword:"type",params:{type: "integer"}};
 (vErrors ??= []).push(err43);
 errors++;
 }
-} else {
-const err44 = {instancePath:instancePath+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/type",keyword:"type",params:{type: "string"}};
+if((typeof data39 == "number") && (isFinite(data39))){
+if(data39 > 65535 || isNaN(data39)){
+const err44 = {instancePath:instancePath+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535}};
 (vErrors ??= []).push(err44);
 errors++;
 }
-}
-if(data37.port !== undefined){
-let data40 = data37.port;
-if(!(((typeof data40 == "number") && (!(data40 % 1) && !isNaN(data40))) && (isFinite(data40)))){
-const err45 = {instancePath:instancePath+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/type",keyword:"type",params:{type: "integer"}};
+if(data39 < 0 || isNaN(data39)){
+const err45 = {instancePath:instancePath+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 (vErrors ??= []).push(err45);
 errors++;
 }
-if((typeof data40 == "number") && (isFinite(data40))){
-if(data40 > 65535 || isNaN(data40)){
-const err46 = {instancePath:instancePath+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535}};
-(vErrors ??= []).push(err46);
-errors++;
-}
-if(data40 < 0 || isNaN(data40)){
-const err47 = {instancePath:instancePath+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
-(vErrors ??= []).push(err47);
-errors++;
 }
 }
-}
-if(data37.path !== undefined){
-let data41 = data37.path;
-if(typeof data41 === "string"){
-if(!(formats58(data41))){
-const err48 = {instancePath:instancePath+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/format",keyword:"format",params:{format: "target"}};
-(vErrors ??= []).push(err48);
-errors++;
-}
-} else {
-const err49 = {instancePath:instancePath+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err49);
-errors++;
+if(data36.path !== undefined){
+if(!(validate135(data36.path, {instancePath:instancePath+"/redirect/path",parentData:data36,parentDataProperty:"path",rootData}))){
+vErrors = vErrors === null ? validate135.errors : vErrors.concat(validate135.errors);
+errors = vErrors.length;
 }
 }
-if(data37.prefix !== undefined){
-if(!(validate93(data37.prefix, {instancePath:instancePath+"/redirect/prefix",parentData:data37,parentDataProperty:"prefix",rootData}))){
+if(data36.prefix !== undefined){
+if(!(validate93(data36.prefix, {instancePath:instancePath+"/redirect/prefix",parentData:data36,parentDataProperty:"prefix",rootData}))){
 vErrors = vErrors === null ? validate93.errors : vErrors.concat(validate93.errors);
 errors = vErrors.length;
 }
 }
-if(data37.status !== undefined){
-let data43 = data37.status;
-if(!(((typeof data43 == "number") && (!(data43 % 1) && !isNaN(data43))) && (isFinite(data43)))){
-const err50 = {instancePath:instancePath+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/type",keyword:"type",params:{type: "integer"}};
-(vErrors ??= []).push(err50);
+if(data36.status !== undefined){
+let data42 = data36.status;
+if(!(((typeof data42 == "number") && (!(data42 % 1) && !isNaN(data42))) && (isFinite(data42)))){
+const err46 = {instancePath:instancePath+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/type",keyword:"type",params:{type: "integer"}};
+(vErrors ??= []).push(err46);
 errors++;
 }
-if(!(((((data43 === 301) || (data43 === 302)) || (data43 === 303)) || (data43 === 307)) || (data43 === 308))){
-const err51 = {instancePath:instancePath+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/enum",keyword:"enum",params:{allowedValues: schema22.properties.redirect.properties.status.enum}};
-(vErrors ??= []).push(err51);
+if(!(((((data42 === 301) || (data42 === 302)) || (data42 === 303)) || (data42 === 307)) || (data42 === 308))){
+const err47 = {instancePath:instancePath+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/enum",keyword:"enum",params:{allowedValues: schema23.properties.redirect.properties.status.enum}};
+(vErrors ??= []).push(err47);
 errors++;
 }
 }
-if(data37.stripQuery !== undefined){
-if(!(validate24(data37.stripQuery, {instancePath:instancePath+"/redirect/stripQuery",parentData:data37,parentDataProperty:"stripQuery",rootData}))){
+if(data36.stripQuery !== undefined){
+if(!(validate24(data36.stripQuery, {instancePath:instancePath+"/redirect/stripQuery",parentData:data36,parentDataProperty:"stripQuery",rootData}))){
 vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
 errors = vErrors.length;
 }
 }
 } else {
-const err52 = {instancePath:instancePath+"/redirect",schemaPath:"#/definitions/route/properties/redirect/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err52);
+const err48 = {instancePath:instancePath+"/redirect",schemaPath:"#/definitions/route/properties/redirect/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err48);
 errors++;
 }
 }
 if(data.respond !== undefined){
-let data45 = data.respond;
-if(data45 && typeof data45 == "object" && !Array.isArray(data45)){
-if(data45.status === undefined){
-const err53 = {instancePath:instancePath+"/respond",schemaPath:"#/definitions/route/properties/respond/required",keyword:"required",params:{missingProperty: "status"}};
+let data44 = data.respond;
+if(data44 && typeof data44 == "object" && !Array.isArray(data44)){
+if(data44.status === undefined){
+const err49 = {instancePath:instancePath+"/respond",schemaPath:"#/definitions/route/properties/respond/required",keyword:"required",params:{missingProperty: "status"}};
+(vErrors ??= []).push(err49);
+errors++;
+}
+for(const key11 in data44){
+if(!(((key11 === "status") || (key11 === "headers")) || (key11 === "body"))){
+const err50 = {instancePath:instancePath+"/respond",schemaPath:"#/definitions/route/properties/respond/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key11}};
+(vErrors ??= []).push(err50);
+errors++;
+}
+}
+if(data44.status !== undefined){
+let data45 = data44.status;
+if(!(((typeof data45 == "number") && (!(data45 % 1) && !isNaN(data45))) && (isFinite(data45)))){
+const err51 = {instancePath:instancePath+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/type",keyword:"type",params:{type: "integer"}};
+(vErrors ??= []).push(err51);
+errors++;
+}
+if((typeof data45 == "number") && (isFinite(data45))){
+if(data45 > 599 || isNaN(data45)){
+const err52 = {instancePath:instancePath+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/maximum",keyword:"maximum",params:{comparison: "<=", limit: 599}};
+(vErrors ??= []).push(err52);
+errors++;
+}
+if(data45 < 200 || isNaN(data45)){
+const err53 = {instancePath:instancePath+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/minimum",keyword:"minimum",params:{comparison: ">=", limit: 200}};
 (vErrors ??= []).push(err53);
 errors++;
 }
-for(const key11 in data45){
-if(!(((key11 === "status") || (key11 === "headers")) || (key11 === "body"))){
-const err54 = {instancePath:instancePath+"/respond",schemaPath:"#/definitions/route/properties/respond/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key11}};
-(vErrors ??= []).push(err54);
-errors++;
 }
 }
-if(data45.status !== undefined){
-let data46 = data45.status;
-if(!(((typeof data46 == "number") && (!(data46 % 1) && !isNaN(data46))) && (isFinite(data46)))){
-const err55 = {instancePath:instancePath+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/type",keyword:"type",params:{type: "integer"}};
-(vErrors ??= []).push(err55);
-errors++;
-}
-if((typeof data46 == "number") && (isFinite(data46))){
-if(data46 > 599 || isNaN(data46)){
-const err56 = {instancePath:instancePath+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/maximum",keyword:"maximum",params:{comparison: "<=", limit: 599}};
-(vErrors ??= []).push(err56);
-errors++;
-}
-if(data46 < 200 || isNaN(data46)){
-const err57 = {instancePath:instancePath+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/minimum",keyword:"minimum",params:{comparison: ">=", limit: 200}};
-(vErrors ??= []).push(err57);
-errors++;
-}
-}
-}
-if(data45.headers !== undefined){
-if(!(validate132(data45.headers, {instancePath:instancePath+"/respond/headers",parentData:data45,parentDataProperty:"headers",rootData}))){
-vErrors = vErrors === null ? validate132.errors : vErrors.concat(validate132.errors);
+if(data44.headers !== undefined){
+if(!(validate128(data44.headers, {instancePath:instancePath+"/respond/headers",parentData:data44,parentDataProperty:"headers",rootData}))){
+vErrors = vErrors === null ? validate128.errors : vErrors.concat(validate128.errors);
 errors = vErrors.length;
 }
 }
-if(data45.body !== undefined){
-if(!(validate22(data45.body, {instancePath:instancePath+"/respond/body",parentData:data45,parentDataProperty:"body",rootData}))){
+if(data44.body !== undefined){
+if(!(validate22(data44.body, {instancePath:instancePath+"/respond/body",parentData:data44,parentDataProperty:"body",rootData}))){
 vErrors = vErrors === null ? validate22.errors : vErrors.concat(validate22.errors);
 errors = vErrors.length;
 }
 }
 } else {
-const err58 = {instancePath:instancePath+"/respond",schemaPath:"#/definitions/route/properties/respond/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err58);
+const err54 = {instancePath:instancePath+"/respond",schemaPath:"#/definitions/route/properties/respond/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err54);
 errors++;
 }
 }
 } else {
-const err59 = {instancePath,schemaPath:"#/definitions/route/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err59);
+const err55 = {instancePath,schemaPath:"#/definitions/route/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err55);
 errors++;
 }
 validate91.errors = vErrors;
@@ -1536,76 +1511,74 @@ validate90.errors = vErrors;
 return errors === 0;
 }
 
-const schema33 = {"type":"number","minimum":0};
+const schema34 = {"anyOf":[{"type":"string"},{"title":"healthCheckPayload","type":"object","properties":{"hex":{"type":"string","format":"hexBytes"}},"required":["hex"],"additionalProperties":false}]};
+const formats68 = FORMATS.hexBytes;
 
-function validate162(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate169(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
-if((typeof data == "number") && (isFinite(data))){
-if(data < 0 || isNaN(data)){
-const err0 = {instancePath,schemaPath:"#/definitions/number/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+const _errs0 = errors;
+let valid0 = false;
+const _errs1 = errors;
+if(typeof data !== "string"){
+const err0 = {instancePath,schemaPath:"#/definitions/choice3/anyOf/0/type",keyword:"type",params:{type: "string"}};
 (vErrors ??= []).push(err0);
 errors++;
 }
-} else {
-const err1 = {instancePath,schemaPath:"#/definitions/number/type",keyword:"type",params:{type: "number"}};
+var _valid0 = _errs1 === errors;
+valid0 = valid0 || _valid0;
+if(!valid0){
+const _errs3 = errors;
+if(data && typeof data == "object" && !Array.isArray(data)){
+if(data.hex === undefined){
+const err1 = {instancePath,schemaPath:"#/definitions/choice3/anyOf/1/required",keyword:"required",params:{missingProperty: "hex"}};
 (vErrors ??= []).push(err1);
 errors++;
 }
-validate162.errors = vErrors;
-return errors === 0;
-}
-
-const schema34 = {"type":"integer","minimum":1,"maximum":8388608};
-
-function validate164(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
-let vErrors = null;
-let errors = 0;
-if(!(((typeof data == "number") && (!(data % 1) && !isNaN(data))) && (isFinite(data)))){
-const err0 = {instancePath,schemaPath:"#/definitions/integer6/type",keyword:"type",params:{type: "integer"}};
-(vErrors ??= []).push(err0);
-errors++;
-}
-if((typeof data == "number") && (isFinite(data))){
-if(data > 8388608 || isNaN(data)){
-const err1 = {instancePath,schemaPath:"#/definitions/integer6/maximum",keyword:"maximum",params:{comparison: "<=", limit: 8388608}};
-(vErrors ??= []).push(err1);
-errors++;
-}
-if(data < 1 || isNaN(data)){
-const err2 = {instancePath,schemaPath:"#/definitions/integer6/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
+for(const key0 in data){
+if(!(key0 === "hex")){
+const err2 = {instancePath,schemaPath:"#/definitions/choice3/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0}};
 (vErrors ??= []).push(err2);
 errors++;
 }
 }
-validate164.errors = vErrors;
-return errors === 0;
-}
-
-const schema35 = {"type":"array","items":{"$ref":"#/definitions/name"},"minItems":1};
-
-function validate176(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
-let vErrors = null;
-let errors = 0;
-if(Array.isArray(data)){
-if(data.length < 1){
-const err0 = {instancePath,schemaPath:"#/definitions/name2/minItems",keyword:"minItems",params:{limit: 1}};
-(vErrors ??= []).push(err0);
+if(data.hex !== undefined){
+let data0 = data.hex;
+if(typeof data0 === "string"){
+if(!(formats68(data0))){
+const err3 = {instancePath:instancePath+"/hex",schemaPath:"#/definitions/choice3/anyOf/1/properties/hex/format",keyword:"format",params:{format: "hexBytes"}};
+(vErrors ??= []).push(err3);
 errors++;
 }
-const len0 = data.length;
-for(let i0=0; i0<len0; i0++){
-if(!(validate31(data[i0], {instancePath:instancePath+"/" + i0,parentData:data,parentDataProperty:i0,rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
-errors = vErrors.length;
+} else {
+const err4 = {instancePath:instancePath+"/hex",schemaPath:"#/definitions/choice3/anyOf/1/properties/hex/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err4);
+errors++;
 }
 }
 } else {
-const err1 = {instancePath,schemaPath:"#/definitions/name2/type",keyword:"type",params:{type: "array"}};
-(vErrors ??= []).push(err1);
+const err5 = {instancePath,schemaPath:"#/definitions/choice3/anyOf/1/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err5);
 errors++;
 }
-validate176.errors = vErrors;
+var _valid0 = _errs3 === errors;
+valid0 = valid0 || _valid0;
+}
+if(!valid0){
+const err6 = {instancePath,schemaPath:"#/definitions/choice3/anyOf",keyword:"anyOf",params:{}};
+(vErrors ??= []).push(err6);
+errors++;
+} else {
+errors = _errs0;
+if(vErrors !== null){
+if(_errs0){
+vErrors.length = _errs0;
+} else {
+vErrors = null;
+}
+}
+}
+validate169.errors = vErrors;
 return errors === 0;
 }
 
@@ -1615,9 +1588,9 @@ const formats10 = FORMATS.alpnName;
 const formats16 = FORMATS.serverName;
 const formats18 = FORMATS.cidr;
 const formats24 = FORMATS.grpcMethod;
-const formats60 = FORMATS.domain;
-const formats62 = FORMATS.serverNamePattern;
-const formats66 = FORMATS.endpointAddress;
+const formats58 = FORMATS.domain;
+const formats60 = FORMATS.serverNamePattern;
+const formats64 = FORMATS.endpointAddress;
 
 function validate21(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
@@ -1785,137 +1758,125 @@ vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.error
 errors = vErrors.length;
 }
 }
-if(data.zone !== undefined){
-if(!(validate31(data.zone, {instancePath:instancePath+"/zone",parentData:data,parentDataProperty:"zone",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
-errors = vErrors.length;
-}
-}
-if(data.localCluster !== undefined){
-if(!(validate31(data.localCluster, {instancePath:instancePath+"/localCluster",parentData:data,parentDataProperty:"localCluster",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
-errors = vErrors.length;
-}
-}
 if(data.listeners !== undefined){
-let data11 = data.listeners;
-if(Array.isArray(data11)){
-if(data11.length < 1){
+let data9 = data.listeners;
+if(Array.isArray(data9)){
+if(data9.length < 1){
 const err15 = {instancePath:instancePath+"/listeners",schemaPath:"#/properties/listeners/minItems",keyword:"minItems",params:{limit: 1}};
 (vErrors ??= []).push(err15);
 errors++;
 }
-const len0 = data11.length;
+const len0 = data9.length;
 for(let i0=0; i0<len0; i0++){
-let data12 = data11[i0];
-if(data12 && typeof data12 == "object" && !Array.isArray(data12)){
-if(data12.address === undefined){
+let data10 = data9[i0];
+if(data10 && typeof data10 == "object" && !Array.isArray(data10)){
+if(data10.address === undefined){
 const err16 = {instancePath:instancePath+"/listeners/" + i0,schemaPath:"#/properties/listeners/items/required",keyword:"required",params:{missingProperty: "address"}};
 (vErrors ??= []).push(err16);
 errors++;
 }
-for(const key2 in data12){
+for(const key2 in data10){
 if(!((((((((key2 === "name") || (key2 === "address")) || (key2 === "maxConnections")) || (key2 === "engine")) || (key2 === "tls")) || (key2 === "proxyProtocol")) || (key2 === "http")) || (key2 === "tcp"))){
 const err17 = {instancePath:instancePath+"/listeners/" + i0,schemaPath:"#/properties/listeners/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key2}};
 (vErrors ??= []).push(err17);
 errors++;
 }
 }
-if(data12.name !== undefined){
-if(!(validate31(data12.name, {instancePath:instancePath+"/listeners/" + i0+"/name",parentData:data12,parentDataProperty:"name",rootData}))){
+if(data10.name !== undefined){
+if(!(validate31(data10.name, {instancePath:instancePath+"/listeners/" + i0+"/name",parentData:data10,parentDataProperty:"name",rootData}))){
 vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
 errors = vErrors.length;
 }
 }
-if(data12.address !== undefined){
-if(!(validate26(data12.address, {instancePath:instancePath+"/listeners/" + i0+"/address",parentData:data12,parentDataProperty:"address",rootData}))){
+if(data10.address !== undefined){
+if(!(validate26(data10.address, {instancePath:instancePath+"/listeners/" + i0+"/address",parentData:data10,parentDataProperty:"address",rootData}))){
 vErrors = vErrors === null ? validate26.errors : vErrors.concat(validate26.errors);
 errors = vErrors.length;
 }
 }
-if(data12.maxConnections !== undefined){
-if(!(validate36(data12.maxConnections, {instancePath:instancePath+"/listeners/" + i0+"/maxConnections",parentData:data12,parentDataProperty:"maxConnections",rootData}))){
-vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
+if(data10.maxConnections !== undefined){
+if(!(validate34(data10.maxConnections, {instancePath:instancePath+"/listeners/" + i0+"/maxConnections",parentData:data10,parentDataProperty:"maxConnections",rootData}))){
+vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
 errors = vErrors.length;
 }
 }
-if(data12.engine !== undefined){
-let data16 = data12.engine;
-if(typeof data16 !== "string"){
+if(data10.engine !== undefined){
+let data14 = data10.engine;
+if(typeof data14 !== "string"){
 const err18 = {instancePath:instancePath+"/listeners/" + i0+"/engine",schemaPath:"#/properties/listeners/items/properties/engine/type",keyword:"type",params:{type: "string"}};
 (vErrors ??= []).push(err18);
 errors++;
 }
-if(!((((data16 === "auto") || (data16 === "epoll")) || (data16 === "node")) || (data16 === "uws"))){
+if(!((((data14 === "auto") || (data14 === "epoll")) || (data14 === "node")) || (data14 === "uws"))){
 const err19 = {instancePath:instancePath+"/listeners/" + i0+"/engine",schemaPath:"#/properties/listeners/items/properties/engine/enum",keyword:"enum",params:{allowedValues: schema6.properties.listeners.items.properties.engine.enum}};
 (vErrors ??= []).push(err19);
 errors++;
 }
 }
-if(data12.tls !== undefined){
-let data17 = data12.tls;
-if(data17 && typeof data17 == "object" && !Array.isArray(data17)){
-if(data17.certificates === undefined){
+if(data10.tls !== undefined){
+let data15 = data10.tls;
+if(data15 && typeof data15 == "object" && !Array.isArray(data15)){
+if(data15.certificates === undefined){
 const err20 = {instancePath:instancePath+"/listeners/" + i0+"/tls",schemaPath:"#/properties/listeners/items/properties/tls/required",keyword:"required",params:{missingProperty: "certificates"}};
 (vErrors ??= []).push(err20);
 errors++;
 }
-for(const key3 in data17){
+for(const key3 in data15){
 if(!(func2.call(schema6.properties.listeners.items.properties.tls.properties, key3))){
 const err21 = {instancePath:instancePath+"/listeners/" + i0+"/tls",schemaPath:"#/properties/listeners/items/properties/tls/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key3}};
 (vErrors ??= []).push(err21);
 errors++;
 }
 }
-if(data17.certificates !== undefined){
-let data18 = data17.certificates;
-if(Array.isArray(data18)){
-if(data18.length < 1){
+if(data15.certificates !== undefined){
+let data16 = data15.certificates;
+if(Array.isArray(data16)){
+if(data16.length < 1){
 const err22 = {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates",schemaPath:"#/properties/listeners/items/properties/tls/properties/certificates/minItems",keyword:"minItems",params:{limit: 1}};
 (vErrors ??= []).push(err22);
 errors++;
 }
-const len1 = data18.length;
+const len1 = data16.length;
 for(let i1=0; i1<len1; i1++){
-let data19 = data18[i1];
-if(data19 && typeof data19 == "object" && !Array.isArray(data19)){
-if(data19.cert === undefined){
+let data17 = data16[i1];
+if(data17 && typeof data17 == "object" && !Array.isArray(data17)){
+if(data17.cert === undefined){
 const err23 = {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates/" + i1,schemaPath:"#/properties/listeners/items/properties/tls/properties/certificates/items/required",keyword:"required",params:{missingProperty: "cert"}};
 (vErrors ??= []).push(err23);
 errors++;
 }
-if(data19.key === undefined){
+if(data17.key === undefined){
 const err24 = {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates/" + i1,schemaPath:"#/properties/listeners/items/properties/tls/properties/certificates/items/required",keyword:"required",params:{missingProperty: "key"}};
 (vErrors ??= []).push(err24);
 errors++;
 }
-for(const key4 in data19){
+for(const key4 in data17){
 if(!(((key4 === "cert") || (key4 === "key")) || (key4 === "serverNames"))){
 const err25 = {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates/" + i1,schemaPath:"#/properties/listeners/items/properties/tls/properties/certificates/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key4}};
 (vErrors ??= []).push(err25);
 errors++;
 }
 }
-if(data19.cert !== undefined){
-if(!(validate31(data19.cert, {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates/" + i1+"/cert",parentData:data19,parentDataProperty:"cert",rootData}))){
+if(data17.cert !== undefined){
+if(!(validate31(data17.cert, {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates/" + i1+"/cert",parentData:data17,parentDataProperty:"cert",rootData}))){
 vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
 errors = vErrors.length;
 }
 }
-if(data19.key !== undefined){
-if(!(validate31(data19.key, {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates/" + i1+"/key",parentData:data19,parentDataProperty:"key",rootData}))){
+if(data17.key !== undefined){
+if(!(validate31(data17.key, {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates/" + i1+"/key",parentData:data17,parentDataProperty:"key",rootData}))){
 vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
 errors = vErrors.length;
 }
 }
-if(data19.serverNames !== undefined){
-let data22 = data19.serverNames;
-if(Array.isArray(data22)){
-const len2 = data22.length;
+if(data17.serverNames !== undefined){
+let data20 = data17.serverNames;
+if(Array.isArray(data20)){
+const len2 = data20.length;
 for(let i2=0; i2<len2; i2++){
-let data23 = data22[i2];
-if(typeof data23 === "string"){
-if(!(formats6(data23))){
+let data21 = data20[i2];
+if(typeof data21 === "string"){
+if(!(formats6(data21))){
 const err26 = {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates/" + i1+"/serverNames/" + i2,schemaPath:"#/properties/listeners/items/properties/tls/properties/certificates/items/properties/serverNames/items/format",keyword:"format",params:{format: "serverNameRule"}};
 (vErrors ??= []).push(err26);
 errors++;
@@ -1944,40 +1905,40 @@ const err30 = {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates",
 errors++;
 }
 }
-if(data17.minVersion !== undefined){
-let data24 = data17.minVersion;
-if(typeof data24 !== "string"){
+if(data15.minVersion !== undefined){
+let data22 = data15.minVersion;
+if(typeof data22 !== "string"){
 const err31 = {instancePath:instancePath+"/listeners/" + i0+"/tls/minVersion",schemaPath:"#/properties/listeners/items/properties/tls/properties/minVersion/type",keyword:"type",params:{type: "string"}};
 (vErrors ??= []).push(err31);
 errors++;
 }
-if(!((data24 === "TLSv1.2") || (data24 === "TLSv1.3"))){
+if(!((data22 === "TLSv1.2") || (data22 === "TLSv1.3"))){
 const err32 = {instancePath:instancePath+"/listeners/" + i0+"/tls/minVersion",schemaPath:"#/properties/listeners/items/properties/tls/properties/minVersion/enum",keyword:"enum",params:{allowedValues: schema6.properties.listeners.items.properties.tls.properties.minVersion.enum}};
 (vErrors ??= []).push(err32);
 errors++;
 }
 }
-if(data17.maxVersion !== undefined){
-let data25 = data17.maxVersion;
-if(typeof data25 !== "string"){
+if(data15.maxVersion !== undefined){
+let data23 = data15.maxVersion;
+if(typeof data23 !== "string"){
 const err33 = {instancePath:instancePath+"/listeners/" + i0+"/tls/maxVersion",schemaPath:"#/properties/listeners/items/properties/tls/properties/maxVersion/type",keyword:"type",params:{type: "string"}};
 (vErrors ??= []).push(err33);
 errors++;
 }
-if(!((data25 === "TLSv1.2") || (data25 === "TLSv1.3"))){
+if(!((data23 === "TLSv1.2") || (data23 === "TLSv1.3"))){
 const err34 = {instancePath:instancePath+"/listeners/" + i0+"/tls/maxVersion",schemaPath:"#/properties/listeners/items/properties/tls/properties/maxVersion/enum",keyword:"enum",params:{allowedValues: schema6.properties.listeners.items.properties.tls.properties.maxVersion.enum}};
 (vErrors ??= []).push(err34);
 errors++;
 }
 }
-if(data17.cipherSuites !== undefined){
-let data26 = data17.cipherSuites;
-if(Array.isArray(data26)){
-const len3 = data26.length;
+if(data15.cipherSuites !== undefined){
+let data24 = data15.cipherSuites;
+if(Array.isArray(data24)){
+const len3 = data24.length;
 for(let i3=0; i3<len3; i3++){
-let data27 = data26[i3];
-if(typeof data27 === "string"){
-if(!(formats8(data27))){
+let data25 = data24[i3];
+if(typeof data25 === "string"){
+if(!(formats8(data25))){
 const err35 = {instancePath:instancePath+"/listeners/" + i0+"/tls/cipherSuites/" + i3,schemaPath:"#/properties/listeners/items/properties/tls/properties/cipherSuites/items/format",keyword:"format",params:{format: "cipherName"}};
 (vErrors ??= []).push(err35);
 errors++;
@@ -1994,14 +1955,14 @@ const err37 = {instancePath:instancePath+"/listeners/" + i0+"/tls/cipherSuites",
 errors++;
 }
 }
-if(data17.alpn !== undefined){
-let data28 = data17.alpn;
-if(Array.isArray(data28)){
-const len4 = data28.length;
+if(data15.alpn !== undefined){
+let data26 = data15.alpn;
+if(Array.isArray(data26)){
+const len4 = data26.length;
 for(let i4=0; i4<len4; i4++){
-let data29 = data28[i4];
-if(typeof data29 === "string"){
-if(!(formats10(data29))){
+let data27 = data26[i4];
+if(typeof data27 === "string"){
+if(!(formats10(data27))){
 const err38 = {instancePath:instancePath+"/listeners/" + i0+"/tls/alpn/" + i4,schemaPath:"#/properties/listeners/items/properties/tls/properties/alpn/items/format",keyword:"format",params:{format: "alpnName"}};
 (vErrors ??= []).push(err38);
 errors++;
@@ -2018,30 +1979,30 @@ const err40 = {instancePath:instancePath+"/listeners/" + i0+"/tls/alpn",schemaPa
 errors++;
 }
 }
-if(data17.clientCa !== undefined){
-if(!(validate31(data17.clientCa, {instancePath:instancePath+"/listeners/" + i0+"/tls/clientCa",parentData:data17,parentDataProperty:"clientCa",rootData}))){
+if(data15.clientCa !== undefined){
+if(!(validate31(data15.clientCa, {instancePath:instancePath+"/listeners/" + i0+"/tls/clientCa",parentData:data15,parentDataProperty:"clientCa",rootData}))){
 vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
 errors = vErrors.length;
 }
 }
-if(data17.requireClientCertificate !== undefined){
-if(!(validate24(data17.requireClientCertificate, {instancePath:instancePath+"/listeners/" + i0+"/tls/requireClientCertificate",parentData:data17,parentDataProperty:"requireClientCertificate",rootData}))){
+if(data15.requireClientCertificate !== undefined){
+if(!(validate24(data15.requireClientCertificate, {instancePath:instancePath+"/listeners/" + i0+"/tls/requireClientCertificate",parentData:data15,parentDataProperty:"requireClientCertificate",rootData}))){
 vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
 errors = vErrors.length;
 }
 }
-if(data17.subjectAltNames !== undefined){
-if(!(validate42(data17.subjectAltNames, {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames",parentData:data17,parentDataProperty:"subjectAltNames",rootData}))){
-vErrors = vErrors === null ? validate42.errors : vErrors.concat(validate42.errors);
+if(data15.subjectAltNames !== undefined){
+if(!(validate40(data15.subjectAltNames, {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames",parentData:data15,parentDataProperty:"subjectAltNames",rootData}))){
+vErrors = vErrors === null ? validate40.errors : vErrors.concat(validate40.errors);
 errors = vErrors.length;
 }
 }
-if(data17.sessionTicketKeys !== undefined){
-let data33 = data17.sessionTicketKeys;
-if(Array.isArray(data33)){
-const len5 = data33.length;
+if(data15.sessionTicketKeys !== undefined){
+let data31 = data15.sessionTicketKeys;
+if(Array.isArray(data31)){
+const len5 = data31.length;
 for(let i5=0; i5<len5; i5++){
-if(!(validate22(data33[i5], {instancePath:instancePath+"/listeners/" + i0+"/tls/sessionTicketKeys/" + i5,parentData:data33,parentDataProperty:i5,rootData}))){
+if(!(validate22(data31[i5], {instancePath:instancePath+"/listeners/" + i0+"/tls/sessionTicketKeys/" + i5,parentData:data31,parentDataProperty:i5,rootData}))){
 vErrors = vErrors === null ? validate22.errors : vErrors.concat(validate22.errors);
 errors = vErrors.length;
 }
@@ -2058,39 +2019,39 @@ const err42 = {instancePath:instancePath+"/listeners/" + i0+"/tls",schemaPath:"#
 errors++;
 }
 }
-if(data12.proxyProtocol !== undefined){
-if(!(validate24(data12.proxyProtocol, {instancePath:instancePath+"/listeners/" + i0+"/proxyProtocol",parentData:data12,parentDataProperty:"proxyProtocol",rootData}))){
+if(data10.proxyProtocol !== undefined){
+if(!(validate24(data10.proxyProtocol, {instancePath:instancePath+"/listeners/" + i0+"/proxyProtocol",parentData:data10,parentDataProperty:"proxyProtocol",rootData}))){
 vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
 errors = vErrors.length;
 }
 }
-if(data12.http !== undefined){
-let data36 = data12.http;
-if(data36 && typeof data36 == "object" && !Array.isArray(data36)){
-for(const key5 in data36){
+if(data10.http !== undefined){
+let data34 = data10.http;
+if(data34 && typeof data34 == "object" && !Array.isArray(data34)){
+for(const key5 in data34){
 if(!(func2.call(schema6.properties.listeners.items.properties.http.properties, key5))){
 const err43 = {instancePath:instancePath+"/listeners/" + i0+"/http",schemaPath:"#/properties/listeners/items/properties/http/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key5}};
 (vErrors ??= []).push(err43);
 errors++;
 }
 }
-if(data36.protocols !== undefined){
-let data37 = data36.protocols;
-if(Array.isArray(data37)){
-if(data37.length < 1){
+if(data34.protocols !== undefined){
+let data35 = data34.protocols;
+if(Array.isArray(data35)){
+if(data35.length < 1){
 const err44 = {instancePath:instancePath+"/listeners/" + i0+"/http/protocols",schemaPath:"#/properties/listeners/items/properties/http/properties/protocols/minItems",keyword:"minItems",params:{limit: 1}};
 (vErrors ??= []).push(err44);
 errors++;
 }
-const len6 = data37.length;
+const len6 = data35.length;
 for(let i6=0; i6<len6; i6++){
-let data38 = data37[i6];
-if(typeof data38 !== "string"){
+let data36 = data35[i6];
+if(typeof data36 !== "string"){
 const err45 = {instancePath:instancePath+"/listeners/" + i0+"/http/protocols/" + i6,schemaPath:"#/properties/listeners/items/properties/http/properties/protocols/items/type",keyword:"type",params:{type: "string"}};
 (vErrors ??= []).push(err45);
 errors++;
 }
-if(!((data38 === "http1") || (data38 === "http2"))){
+if(!((data36 === "http1") || (data36 === "http2"))){
 const err46 = {instancePath:instancePath+"/listeners/" + i0+"/http/protocols/" + i6,schemaPath:"#/properties/listeners/items/properties/http/properties/protocols/items/enum",keyword:"enum",params:{allowedValues: schema6.properties.listeners.items.properties.http.properties.protocols.items.enum}};
 (vErrors ??= []).push(err46);
 errors++;
@@ -2102,13 +2063,13 @@ const err47 = {instancePath:instancePath+"/listeners/" + i0+"/http/protocols",sc
 errors++;
 }
 }
-if(data36.serverName !== undefined){
-let data39 = data36.serverName;
-const _errs75 = errors;
+if(data34.serverName !== undefined){
+let data37 = data34.serverName;
+const _errs73 = errors;
 let valid22 = false;
-const _errs76 = errors;
-if(typeof data39 === "string"){
-if(!(formats16(data39))){
+const _errs74 = errors;
+if(typeof data37 === "string"){
+if(!(formats16(data37))){
 const err48 = {instancePath:instancePath+"/listeners/" + i0+"/http/serverName",schemaPath:"#/properties/listeners/items/properties/http/properties/serverName/anyOf/0/format",keyword:"format",params:{format: "serverName"}};
 (vErrors ??= []).push(err48);
 errors++;
@@ -2118,16 +2079,16 @@ const err49 = {instancePath:instancePath+"/listeners/" + i0+"/http/serverName",s
 (vErrors ??= []).push(err49);
 errors++;
 }
-var _valid2 = _errs76 === errors;
+var _valid2 = _errs74 === errors;
 valid22 = valid22 || _valid2;
 if(!valid22){
-const _errs78 = errors;
-if(false !== data39){
+const _errs76 = errors;
+if(false !== data37){
 const err50 = {instancePath:instancePath+"/listeners/" + i0+"/http/serverName",schemaPath:"#/properties/listeners/items/properties/http/properties/serverName/anyOf/1/const",keyword:"const",params:{allowedValue: false}};
 (vErrors ??= []).push(err50);
 errors++;
 }
-var _valid2 = _errs78 === errors;
+var _valid2 = _errs76 === errors;
 valid22 = valid22 || _valid2;
 }
 if(!valid22){
@@ -2135,36 +2096,36 @@ const err51 = {instancePath:instancePath+"/listeners/" + i0+"/http/serverName",s
 (vErrors ??= []).push(err51);
 errors++;
 } else {
-errors = _errs75;
+errors = _errs73;
 if(vErrors !== null){
-if(_errs75){
-vErrors.length = _errs75;
+if(_errs73){
+vErrors.length = _errs73;
 } else {
 vErrors = null;
 }
 }
 }
 }
-if(data36.useRemoteAddress !== undefined){
-if(!(validate24(data36.useRemoteAddress, {instancePath:instancePath+"/listeners/" + i0+"/http/useRemoteAddress",parentData:data36,parentDataProperty:"useRemoteAddress",rootData}))){
+if(data34.useRemoteAddress !== undefined){
+if(!(validate24(data34.useRemoteAddress, {instancePath:instancePath+"/listeners/" + i0+"/http/useRemoteAddress",parentData:data34,parentDataProperty:"useRemoteAddress",rootData}))){
 vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
 errors = vErrors.length;
 }
 }
-if(data36.xffNumTrustedHops !== undefined){
-if(!(validate57(data36.xffNumTrustedHops, {instancePath:instancePath+"/listeners/" + i0+"/http/xffNumTrustedHops",parentData:data36,parentDataProperty:"xffNumTrustedHops",rootData}))){
-vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
+if(data34.xffNumTrustedHops !== undefined){
+if(!(validate55(data34.xffNumTrustedHops, {instancePath:instancePath+"/listeners/" + i0+"/http/xffNumTrustedHops",parentData:data34,parentDataProperty:"xffNumTrustedHops",rootData}))){
+vErrors = vErrors === null ? validate55.errors : vErrors.concat(validate55.errors);
 errors = vErrors.length;
 }
 }
-if(data36.trustedCidrs !== undefined){
-let data42 = data36.trustedCidrs;
-if(Array.isArray(data42)){
-const len7 = data42.length;
+if(data34.trustedCidrs !== undefined){
+let data40 = data34.trustedCidrs;
+if(Array.isArray(data40)){
+const len7 = data40.length;
 for(let i7=0; i7<len7; i7++){
-let data43 = data42[i7];
-if(typeof data43 === "string"){
-if(!(formats18(data43))){
+let data41 = data40[i7];
+if(typeof data41 === "string"){
+if(!(formats18(data41))){
 const err52 = {instancePath:instancePath+"/listeners/" + i0+"/http/trustedCidrs/" + i7,schemaPath:"#/properties/listeners/items/properties/http/properties/trustedCidrs/items/format",keyword:"format",params:{format: "cidr"}};
 (vErrors ??= []).push(err52);
 errors++;
@@ -2181,112 +2142,112 @@ const err54 = {instancePath:instancePath+"/listeners/" + i0+"/http/trustedCidrs"
 errors++;
 }
 }
-if(data36.normalizePath !== undefined){
-if(!(validate24(data36.normalizePath, {instancePath:instancePath+"/listeners/" + i0+"/http/normalizePath",parentData:data36,parentDataProperty:"normalizePath",rootData}))){
+if(data34.normalizePath !== undefined){
+if(!(validate24(data34.normalizePath, {instancePath:instancePath+"/listeners/" + i0+"/http/normalizePath",parentData:data34,parentDataProperty:"normalizePath",rootData}))){
 vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
 errors = vErrors.length;
 }
 }
-if(data36.mergeSlashes !== undefined){
-if(!(validate24(data36.mergeSlashes, {instancePath:instancePath+"/listeners/" + i0+"/http/mergeSlashes",parentData:data36,parentDataProperty:"mergeSlashes",rootData}))){
+if(data34.mergeSlashes !== undefined){
+if(!(validate24(data34.mergeSlashes, {instancePath:instancePath+"/listeners/" + i0+"/http/mergeSlashes",parentData:data34,parentDataProperty:"mergeSlashes",rootData}))){
 vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
 errors = vErrors.length;
 }
 }
-if(data36.pathWithEscapedSlashes !== undefined){
-let data46 = data36.pathWithEscapedSlashes;
-if(typeof data46 !== "string"){
+if(data34.pathWithEscapedSlashes !== undefined){
+let data44 = data34.pathWithEscapedSlashes;
+if(typeof data44 !== "string"){
 const err55 = {instancePath:instancePath+"/listeners/" + i0+"/http/pathWithEscapedSlashes",schemaPath:"#/properties/listeners/items/properties/http/properties/pathWithEscapedSlashes/type",keyword:"type",params:{type: "string"}};
 (vErrors ??= []).push(err55);
 errors++;
 }
-if(!((((data46 === "keep") || (data46 === "reject")) || (data46 === "unescapeAndRedirect")) || (data46 === "unescapeAndForward"))){
+if(!((((data44 === "keep") || (data44 === "reject")) || (data44 === "unescapeAndRedirect")) || (data44 === "unescapeAndForward"))){
 const err56 = {instancePath:instancePath+"/listeners/" + i0+"/http/pathWithEscapedSlashes",schemaPath:"#/properties/listeners/items/properties/http/properties/pathWithEscapedSlashes/enum",keyword:"enum",params:{allowedValues: schema6.properties.listeners.items.properties.http.properties.pathWithEscapedSlashes.enum}};
 (vErrors ??= []).push(err56);
 errors++;
 }
 }
-if(data36.headersWithUnderscores !== undefined){
-let data47 = data36.headersWithUnderscores;
-if(typeof data47 !== "string"){
+if(data34.headersWithUnderscores !== undefined){
+let data45 = data34.headersWithUnderscores;
+if(typeof data45 !== "string"){
 const err57 = {instancePath:instancePath+"/listeners/" + i0+"/http/headersWithUnderscores",schemaPath:"#/properties/listeners/items/properties/http/properties/headersWithUnderscores/type",keyword:"type",params:{type: "string"}};
 (vErrors ??= []).push(err57);
 errors++;
 }
-if(!(((data47 === "allow") || (data47 === "drop")) || (data47 === "reject"))){
+if(!(((data45 === "allow") || (data45 === "drop")) || (data45 === "reject"))){
 const err58 = {instancePath:instancePath+"/listeners/" + i0+"/http/headersWithUnderscores",schemaPath:"#/properties/listeners/items/properties/http/properties/headersWithUnderscores/enum",keyword:"enum",params:{allowedValues: schema6.properties.listeners.items.properties.http.properties.headersWithUnderscores.enum}};
 (vErrors ??= []).push(err58);
 errors++;
 }
 }
-if(data36.maxRequestHeadersSize !== undefined){
-if(!(validate61(data36.maxRequestHeadersSize, {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeadersSize",parentData:data36,parentDataProperty:"maxRequestHeadersSize",rootData}))){
-vErrors = vErrors === null ? validate61.errors : vErrors.concat(validate61.errors);
+if(data34.maxRequestHeadersSize !== undefined){
+if(!(validate59(data34.maxRequestHeadersSize, {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeadersSize",parentData:data34,parentDataProperty:"maxRequestHeadersSize",rootData}))){
+vErrors = vErrors === null ? validate59.errors : vErrors.concat(validate59.errors);
 errors = vErrors.length;
 }
 }
-if(data36.maxRequestHeaders !== undefined){
-let data49 = data36.maxRequestHeaders;
-if(!(((typeof data49 == "number") && (!(data49 % 1) && !isNaN(data49))) && (isFinite(data49)))){
+if(data34.maxRequestHeaders !== undefined){
+let data47 = data34.maxRequestHeaders;
+if(!(((typeof data47 == "number") && (!(data47 % 1) && !isNaN(data47))) && (isFinite(data47)))){
 const err59 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeaders/type",keyword:"type",params:{type: "integer"}};
 (vErrors ??= []).push(err59);
 errors++;
 }
-if((typeof data49 == "number") && (isFinite(data49))){
-if(data49 > 8192 || isNaN(data49)){
+if((typeof data47 == "number") && (isFinite(data47))){
+if(data47 > 8192 || isNaN(data47)){
 const err60 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeaders/maximum",keyword:"maximum",params:{comparison: "<=", limit: 8192}};
 (vErrors ??= []).push(err60);
 errors++;
 }
-if(data49 < 1 || isNaN(data49)){
+if(data47 < 1 || isNaN(data47)){
 const err61 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeaders/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
 (vErrors ??= []).push(err61);
 errors++;
 }
 }
 }
-if(data36.maxRequestBodySize !== undefined){
-if(!(validate61(data36.maxRequestBodySize, {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestBodySize",parentData:data36,parentDataProperty:"maxRequestBodySize",rootData}))){
-vErrors = vErrors === null ? validate61.errors : vErrors.concat(validate61.errors);
+if(data34.maxRequestBodySize !== undefined){
+if(!(validate59(data34.maxRequestBodySize, {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestBodySize",parentData:data34,parentDataProperty:"maxRequestBodySize",rootData}))){
+vErrors = vErrors === null ? validate59.errors : vErrors.concat(validate59.errors);
 errors = vErrors.length;
 }
 }
-if(data36.acceptHttp10 !== undefined){
-if(!(validate24(data36.acceptHttp10, {instancePath:instancePath+"/listeners/" + i0+"/http/acceptHttp10",parentData:data36,parentDataProperty:"acceptHttp10",rootData}))){
+if(data34.acceptHttp10 !== undefined){
+if(!(validate24(data34.acceptHttp10, {instancePath:instancePath+"/listeners/" + i0+"/http/acceptHttp10",parentData:data34,parentDataProperty:"acceptHttp10",rootData}))){
 vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
 errors = vErrors.length;
 }
 }
-if(data36.timeouts !== undefined){
-let data52 = data36.timeouts;
-if(data52 && typeof data52 == "object" && !Array.isArray(data52)){
-for(const key6 in data52){
+if(data34.timeouts !== undefined){
+let data50 = data34.timeouts;
+if(data50 && typeof data50 == "object" && !Array.isArray(data50)){
+for(const key6 in data50){
 if(!((((key6 === "idle") || (key6 === "requestHeaders")) || (key6 === "request")) || (key6 === "streamIdle"))){
 const err62 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key6}};
 (vErrors ??= []).push(err62);
 errors++;
 }
 }
-if(data52.idle !== undefined){
-if(!(validate28(data52.idle, {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/idle",parentData:data52,parentDataProperty:"idle",rootData}))){
+if(data50.idle !== undefined){
+if(!(validate28(data50.idle, {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/idle",parentData:data50,parentDataProperty:"idle",rootData}))){
 vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
 errors = vErrors.length;
 }
 }
-if(data52.requestHeaders !== undefined){
-if(!(validate28(data52.requestHeaders, {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/requestHeaders",parentData:data52,parentDataProperty:"requestHeaders",rootData}))){
+if(data50.requestHeaders !== undefined){
+if(!(validate28(data50.requestHeaders, {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/requestHeaders",parentData:data50,parentDataProperty:"requestHeaders",rootData}))){
 vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
 errors = vErrors.length;
 }
 }
-if(data52.request !== undefined){
-if(!(validate28(data52.request, {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/request",parentData:data52,parentDataProperty:"request",rootData}))){
+if(data50.request !== undefined){
+if(!(validate28(data50.request, {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/request",parentData:data50,parentDataProperty:"request",rootData}))){
 vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
 errors = vErrors.length;
 }
 }
-if(data52.streamIdle !== undefined){
-if(!(validate28(data52.streamIdle, {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/streamIdle",parentData:data52,parentDataProperty:"streamIdle",rootData}))){
+if(data50.streamIdle !== undefined){
+if(!(validate28(data50.streamIdle, {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/streamIdle",parentData:data50,parentDataProperty:"streamIdle",rootData}))){
 vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
 errors = vErrors.length;
 }
@@ -2297,85 +2258,85 @@ const err63 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts",sch
 errors++;
 }
 }
-if(data36.http2 !== undefined){
-let data57 = data36.http2;
-if(data57 && typeof data57 == "object" && !Array.isArray(data57)){
-for(const key7 in data57){
+if(data34.http2 !== undefined){
+let data55 = data34.http2;
+if(data55 && typeof data55 == "object" && !Array.isArray(data55)){
+for(const key7 in data55){
 if(!(func2.call(schema6.properties.listeners.items.properties.http.properties.http2.properties, key7))){
 const err64 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key7}};
 (vErrors ??= []).push(err64);
 errors++;
 }
 }
-if(data57.maxConcurrentStreams !== undefined){
-if(!(validate69(data57.maxConcurrentStreams, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxConcurrentStreams",parentData:data57,parentDataProperty:"maxConcurrentStreams",rootData}))){
-vErrors = vErrors === null ? validate69.errors : vErrors.concat(validate69.errors);
+if(data55.maxConcurrentStreams !== undefined){
+if(!(validate67(data55.maxConcurrentStreams, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxConcurrentStreams",parentData:data55,parentDataProperty:"maxConcurrentStreams",rootData}))){
+vErrors = vErrors === null ? validate67.errors : vErrors.concat(validate67.errors);
 errors = vErrors.length;
 }
 }
-if(data57.initialStreamWindow !== undefined){
-if(!(validate61(data57.initialStreamWindow, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/initialStreamWindow",parentData:data57,parentDataProperty:"initialStreamWindow",rootData}))){
-vErrors = vErrors === null ? validate61.errors : vErrors.concat(validate61.errors);
+if(data55.initialStreamWindow !== undefined){
+if(!(validate59(data55.initialStreamWindow, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/initialStreamWindow",parentData:data55,parentDataProperty:"initialStreamWindow",rootData}))){
+vErrors = vErrors === null ? validate59.errors : vErrors.concat(validate59.errors);
 errors = vErrors.length;
 }
 }
-if(data57.initialConnectionWindow !== undefined){
-if(!(validate61(data57.initialConnectionWindow, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/initialConnectionWindow",parentData:data57,parentDataProperty:"initialConnectionWindow",rootData}))){
-vErrors = vErrors === null ? validate61.errors : vErrors.concat(validate61.errors);
+if(data55.initialConnectionWindow !== undefined){
+if(!(validate59(data55.initialConnectionWindow, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/initialConnectionWindow",parentData:data55,parentDataProperty:"initialConnectionWindow",rootData}))){
+vErrors = vErrors === null ? validate59.errors : vErrors.concat(validate59.errors);
 errors = vErrors.length;
 }
 }
-if(data57.keepAliveInterval !== undefined){
-if(!(validate28(data57.keepAliveInterval, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/keepAliveInterval",parentData:data57,parentDataProperty:"keepAliveInterval",rootData}))){
+if(data55.keepAliveInterval !== undefined){
+if(!(validate28(data55.keepAliveInterval, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/keepAliveInterval",parentData:data55,parentDataProperty:"keepAliveInterval",rootData}))){
 vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
 errors = vErrors.length;
 }
 }
-if(data57.keepAliveTimeout !== undefined){
-if(!(validate28(data57.keepAliveTimeout, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/keepAliveTimeout",parentData:data57,parentDataProperty:"keepAliveTimeout",rootData}))){
+if(data55.keepAliveTimeout !== undefined){
+if(!(validate28(data55.keepAliveTimeout, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/keepAliveTimeout",parentData:data55,parentDataProperty:"keepAliveTimeout",rootData}))){
 vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
 errors = vErrors.length;
 }
 }
-if(data57.maxOutboundFrames !== undefined){
-if(!(validate69(data57.maxOutboundFrames, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxOutboundFrames",parentData:data57,parentDataProperty:"maxOutboundFrames",rootData}))){
-vErrors = vErrors === null ? validate69.errors : vErrors.concat(validate69.errors);
+if(data55.maxOutboundFrames !== undefined){
+if(!(validate67(data55.maxOutboundFrames, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxOutboundFrames",parentData:data55,parentDataProperty:"maxOutboundFrames",rootData}))){
+vErrors = vErrors === null ? validate67.errors : vErrors.concat(validate67.errors);
 errors = vErrors.length;
 }
 }
-if(data57.maxOutboundControlFrames !== undefined){
-if(!(validate69(data57.maxOutboundControlFrames, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxOutboundControlFrames",parentData:data57,parentDataProperty:"maxOutboundControlFrames",rootData}))){
-vErrors = vErrors === null ? validate69.errors : vErrors.concat(validate69.errors);
+if(data55.maxOutboundControlFrames !== undefined){
+if(!(validate67(data55.maxOutboundControlFrames, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxOutboundControlFrames",parentData:data55,parentDataProperty:"maxOutboundControlFrames",rootData}))){
+vErrors = vErrors === null ? validate67.errors : vErrors.concat(validate67.errors);
 errors = vErrors.length;
 }
 }
-if(data57.maxConsecutiveEmptyFrames !== undefined){
-if(!(validate36(data57.maxConsecutiveEmptyFrames, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxConsecutiveEmptyFrames",parentData:data57,parentDataProperty:"maxConsecutiveEmptyFrames",rootData}))){
-vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
+if(data55.maxConsecutiveEmptyFrames !== undefined){
+if(!(validate34(data55.maxConsecutiveEmptyFrames, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxConsecutiveEmptyFrames",parentData:data55,parentDataProperty:"maxConsecutiveEmptyFrames",rootData}))){
+vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
 errors = vErrors.length;
 }
 }
-if(data57.maxPriorityFramesPerStream !== undefined){
-if(!(validate36(data57.maxPriorityFramesPerStream, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxPriorityFramesPerStream",parentData:data57,parentDataProperty:"maxPriorityFramesPerStream",rootData}))){
-vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
+if(data55.maxPriorityFramesPerStream !== undefined){
+if(!(validate34(data55.maxPriorityFramesPerStream, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxPriorityFramesPerStream",parentData:data55,parentDataProperty:"maxPriorityFramesPerStream",rootData}))){
+vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
 errors = vErrors.length;
 }
 }
-if(data57.maxWindowUpdatesPerDataFrame !== undefined){
-if(!(validate69(data57.maxWindowUpdatesPerDataFrame, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxWindowUpdatesPerDataFrame",parentData:data57,parentDataProperty:"maxWindowUpdatesPerDataFrame",rootData}))){
-vErrors = vErrors === null ? validate69.errors : vErrors.concat(validate69.errors);
+if(data55.maxWindowUpdatesPerDataFrame !== undefined){
+if(!(validate67(data55.maxWindowUpdatesPerDataFrame, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxWindowUpdatesPerDataFrame",parentData:data55,parentDataProperty:"maxWindowUpdatesPerDataFrame",rootData}))){
+vErrors = vErrors === null ? validate67.errors : vErrors.concat(validate67.errors);
 errors = vErrors.length;
 }
 }
-if(data57.maxContinuationFrames !== undefined){
-if(!(validate36(data57.maxContinuationFrames, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxContinuationFrames",parentData:data57,parentDataProperty:"maxContinuationFrames",rootData}))){
-vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
+if(data55.maxContinuationFrames !== undefined){
+if(!(validate34(data55.maxContinuationFrames, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxContinuationFrames",parentData:data55,parentDataProperty:"maxContinuationFrames",rootData}))){
+vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
 errors = vErrors.length;
 }
 }
-if(data57.prematureResetStreams !== undefined){
-if(!(validate36(data57.prematureResetStreams, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/prematureResetStreams",parentData:data57,parentDataProperty:"prematureResetStreams",rootData}))){
-vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
+if(data55.prematureResetStreams !== undefined){
+if(!(validate34(data55.prematureResetStreams, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/prematureResetStreams",parentData:data55,parentDataProperty:"prematureResetStreams",rootData}))){
+vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
 errors = vErrors.length;
 }
 }
@@ -2385,24 +2346,24 @@ const err65 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2",schema
 errors++;
 }
 }
-if(data36.requestId !== undefined){
-let data70 = data36.requestId;
-if(data70 && typeof data70 == "object" && !Array.isArray(data70)){
-for(const key8 in data70){
+if(data34.requestId !== undefined){
+let data68 = data34.requestId;
+if(data68 && typeof data68 == "object" && !Array.isArray(data68)){
+for(const key8 in data68){
 if(!((key8 === "generate") || (key8 === "preserveExternal"))){
 const err66 = {instancePath:instancePath+"/listeners/" + i0+"/http/requestId",schemaPath:"#/properties/listeners/items/properties/http/properties/requestId/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key8}};
 (vErrors ??= []).push(err66);
 errors++;
 }
 }
-if(data70.generate !== undefined){
-if(!(validate24(data70.generate, {instancePath:instancePath+"/listeners/" + i0+"/http/requestId/generate",parentData:data70,parentDataProperty:"generate",rootData}))){
+if(data68.generate !== undefined){
+if(!(validate24(data68.generate, {instancePath:instancePath+"/listeners/" + i0+"/http/requestId/generate",parentData:data68,parentDataProperty:"generate",rootData}))){
 vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
 errors = vErrors.length;
 }
 }
-if(data70.preserveExternal !== undefined){
-if(!(validate24(data70.preserveExternal, {instancePath:instancePath+"/listeners/" + i0+"/http/requestId/preserveExternal",parentData:data70,parentDataProperty:"preserveExternal",rootData}))){
+if(data68.preserveExternal !== undefined){
+if(!(validate24(data68.preserveExternal, {instancePath:instancePath+"/listeners/" + i0+"/http/requestId/preserveExternal",parentData:data68,parentDataProperty:"preserveExternal",rootData}))){
 vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
 errors = vErrors.length;
 }
@@ -2413,30 +2374,30 @@ const err67 = {instancePath:instancePath+"/listeners/" + i0+"/http/requestId",sc
 errors++;
 }
 }
-if(data36.upgrades !== undefined){
-if(!(validate84(data36.upgrades, {instancePath:instancePath+"/listeners/" + i0+"/http/upgrades",parentData:data36,parentDataProperty:"upgrades",rootData}))){
-vErrors = vErrors === null ? validate84.errors : vErrors.concat(validate84.errors);
+if(data34.upgrades !== undefined){
+if(!(validate82(data34.upgrades, {instancePath:instancePath+"/listeners/" + i0+"/http/upgrades",parentData:data34,parentDataProperty:"upgrades",rootData}))){
+vErrors = vErrors === null ? validate82.errors : vErrors.concat(validate82.errors);
 errors = vErrors.length;
 }
 }
-if(data36.filters !== undefined){
-let data74 = data36.filters;
-if(Array.isArray(data74)){
-const len8 = data74.length;
+if(data34.filters !== undefined){
+let data72 = data34.filters;
+if(Array.isArray(data72)){
+const len8 = data72.length;
 for(let i8=0; i8<len8; i8++){
-let data75 = data74[i8];
-if(data75 && typeof data75 == "object" && !Array.isArray(data75)){
-for(const key9 in data75){
+let data73 = data72[i8];
+if(data73 && typeof data73 == "object" && !Array.isArray(data73)){
+for(const key9 in data73){
 if(!((key9 === "grpcWeb") || (key9 === "grpcStats"))){
 const err68 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8,schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key9}};
 (vErrors ??= []).push(err68);
 errors++;
 }
 }
-if(data75.grpcWeb !== undefined){
-let data76 = data75.grpcWeb;
-if(data76 && typeof data76 == "object" && !Array.isArray(data76)){
-for(const key10 in data76){
+if(data73.grpcWeb !== undefined){
+let data74 = data73.grpcWeb;
+if(data74 && typeof data74 == "object" && !Array.isArray(data74)){
+for(const key10 in data74){
 const err69 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8+"/grpcWeb",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcWeb/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key10}};
 (vErrors ??= []).push(err69);
 errors++;
@@ -2447,24 +2408,24 @@ const err70 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i
 errors++;
 }
 }
-if(data75.grpcStats !== undefined){
-let data77 = data75.grpcStats;
-if(data77 && typeof data77 == "object" && !Array.isArray(data77)){
-for(const key11 in data77){
+if(data73.grpcStats !== undefined){
+let data75 = data73.grpcStats;
+if(data75 && typeof data75 == "object" && !Array.isArray(data75)){
+for(const key11 in data75){
 if(!(key11 === "methods")){
 const err71 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8+"/grpcStats",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcStats/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key11}};
 (vErrors ??= []).push(err71);
 errors++;
 }
 }
-if(data77.methods !== undefined){
-let data78 = data77.methods;
-if(Array.isArray(data78)){
-const len9 = data78.length;
+if(data75.methods !== undefined){
+let data76 = data75.methods;
+if(Array.isArray(data76)){
+const len9 = data76.length;
 for(let i9=0; i9<len9; i9++){
-let data79 = data78[i9];
-if(typeof data79 === "string"){
-if(!(formats24(data79))){
+let data77 = data76[i9];
+if(typeof data77 === "string"){
+if(!(formats24(data77))){
 const err72 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8+"/grpcStats/methods/" + i9,schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcStats/properties/methods/items/format",keyword:"format",params:{format: "grpcMethod"}};
 (vErrors ??= []).push(err72);
 errors++;
@@ -2499,66 +2460,66 @@ const err77 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters",sche
 errors++;
 }
 }
-if(data36.accessLog !== undefined){
-if(!(validate86(data36.accessLog, {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog",parentData:data36,parentDataProperty:"accessLog",rootData}))){
-vErrors = vErrors === null ? validate86.errors : vErrors.concat(validate86.errors);
+if(data34.accessLog !== undefined){
+if(!(validate84(data34.accessLog, {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog",parentData:data34,parentDataProperty:"accessLog",rootData}))){
+vErrors = vErrors === null ? validate84.errors : vErrors.concat(validate84.errors);
 errors = vErrors.length;
 }
 }
-if(data36.routes !== undefined){
-if(!(validate90(data36.routes, {instancePath:instancePath+"/listeners/" + i0+"/http/routes",parentData:data36,parentDataProperty:"routes",rootData}))){
+if(data34.routes !== undefined){
+if(!(validate90(data34.routes, {instancePath:instancePath+"/listeners/" + i0+"/http/routes",parentData:data34,parentDataProperty:"routes",rootData}))){
 vErrors = vErrors === null ? validate90.errors : vErrors.concat(validate90.errors);
 errors = vErrors.length;
 }
 }
-if(data36.virtualHosts !== undefined){
-let data82 = data36.virtualHosts;
-if(Array.isArray(data82)){
-if(data82.length < 1){
+if(data34.virtualHosts !== undefined){
+let data80 = data34.virtualHosts;
+if(Array.isArray(data80)){
+if(data80.length < 1){
 const err78 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/minItems",keyword:"minItems",params:{limit: 1}};
 (vErrors ??= []).push(err78);
 errors++;
 }
-const len10 = data82.length;
+const len10 = data80.length;
 for(let i10=0; i10<len10; i10++){
-let data83 = data82[i10];
-if(data83 && typeof data83 == "object" && !Array.isArray(data83)){
-if(data83.domains === undefined){
+let data81 = data80[i10];
+if(data81 && typeof data81 == "object" && !Array.isArray(data81)){
+if(data81.domains === undefined){
 const err79 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/required",keyword:"required",params:{missingProperty: "domains"}};
 (vErrors ??= []).push(err79);
 errors++;
 }
-if(data83.routes === undefined){
+if(data81.routes === undefined){
 const err80 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/required",keyword:"required",params:{missingProperty: "routes"}};
 (vErrors ??= []).push(err80);
 errors++;
 }
-for(const key12 in data83){
+for(const key12 in data81){
 if(!(((((key12 === "name") || (key12 === "domains")) || (key12 === "requestHeaders")) || (key12 === "responseHeaders")) || (key12 === "routes"))){
 const err81 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key12}};
 (vErrors ??= []).push(err81);
 errors++;
 }
 }
-if(data83.name !== undefined){
-if(!(validate31(data83.name, {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10+"/name",parentData:data83,parentDataProperty:"name",rootData}))){
+if(data81.name !== undefined){
+if(!(validate31(data81.name, {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10+"/name",parentData:data81,parentDataProperty:"name",rootData}))){
 vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
 errors = vErrors.length;
 }
 }
-if(data83.domains !== undefined){
-let data85 = data83.domains;
-if(Array.isArray(data85)){
-if(data85.length < 1){
+if(data81.domains !== undefined){
+let data83 = data81.domains;
+if(Array.isArray(data83)){
+if(data83.length < 1){
 const err82 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10+"/domains",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/minItems",keyword:"minItems",params:{limit: 1}};
 (vErrors ??= []).push(err82);
 errors++;
 }
-const len11 = data85.length;
+const len11 = data83.length;
 for(let i11=0; i11<len11; i11++){
-let data86 = data85[i11];
-if(typeof data86 === "string"){
-if(!(formats60(data86))){
+let data84 = data83[i11];
+if(typeof data84 === "string"){
+if(!(formats58(data84))){
 const err83 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10+"/domains/" + i11,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/items/format",keyword:"format",params:{format: "domain"}};
 (vErrors ??= []).push(err83);
 errors++;
@@ -2575,20 +2536,20 @@ const err85 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/
 errors++;
 }
 }
-if(data83.requestHeaders !== undefined){
-if(!(validate131(data83.requestHeaders, {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10+"/requestHeaders",parentData:data83,parentDataProperty:"requestHeaders",rootData}))){
-vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
+if(data81.requestHeaders !== undefined){
+if(!(validate127(data81.requestHeaders, {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10+"/requestHeaders",parentData:data81,parentDataProperty:"requestHeaders",rootData}))){
+vErrors = vErrors === null ? validate127.errors : vErrors.concat(validate127.errors);
 errors = vErrors.length;
 }
 }
-if(data83.responseHeaders !== undefined){
-if(!(validate131(data83.responseHeaders, {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10+"/responseHeaders",parentData:data83,parentDataProperty:"responseHeaders",rootData}))){
-vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
+if(data81.responseHeaders !== undefined){
+if(!(validate127(data81.responseHeaders, {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10+"/responseHeaders",parentData:data81,parentDataProperty:"responseHeaders",rootData}))){
+vErrors = vErrors === null ? validate127.errors : vErrors.concat(validate127.errors);
 errors = vErrors.length;
 }
 }
-if(data83.routes !== undefined){
-if(!(validate90(data83.routes, {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10+"/routes",parentData:data83,parentDataProperty:"routes",rootData}))){
+if(data81.routes !== undefined){
+if(!(validate90(data81.routes, {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10+"/routes",parentData:data81,parentDataProperty:"routes",rootData}))){
 vErrors = vErrors === null ? validate90.errors : vErrors.concat(validate90.errors);
 errors = vErrors.length;
 }
@@ -2611,35 +2572,35 @@ const err88 = {instancePath:instancePath+"/listeners/" + i0+"/http",schemaPath:"
 errors++;
 }
 }
-if(data12.tcp !== undefined){
-let data90 = data12.tcp;
-if(data90 && typeof data90 == "object" && !Array.isArray(data90)){
-for(const key13 in data90){
+if(data10.tcp !== undefined){
+let data88 = data10.tcp;
+if(data88 && typeof data88 == "object" && !Array.isArray(data88)){
+for(const key13 in data88){
 if(!((((((key13 === "cluster") || (key13 === "clusters")) || (key13 === "sniRoutes")) || (key13 === "idleTimeout")) || (key13 === "maxConnectAttempts")) || (key13 === "accessLog"))){
 const err89 = {instancePath:instancePath+"/listeners/" + i0+"/tcp",schemaPath:"#/properties/listeners/items/properties/tcp/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key13}};
 (vErrors ??= []).push(err89);
 errors++;
 }
 }
-if(data90.cluster !== undefined){
-if(!(validate31(data90.cluster, {instancePath:instancePath+"/listeners/" + i0+"/tcp/cluster",parentData:data90,parentDataProperty:"cluster",rootData}))){
+if(data88.cluster !== undefined){
+if(!(validate31(data88.cluster, {instancePath:instancePath+"/listeners/" + i0+"/tcp/cluster",parentData:data88,parentDataProperty:"cluster",rootData}))){
 vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
 errors = vErrors.length;
 }
 }
-if(data90.clusters !== undefined){
-if(!(validate113(data90.clusters, {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters",parentData:data90,parentDataProperty:"clusters",rootData}))){
+if(data88.clusters !== undefined){
+if(!(validate113(data88.clusters, {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters",parentData:data88,parentDataProperty:"clusters",rootData}))){
 vErrors = vErrors === null ? validate113.errors : vErrors.concat(validate113.errors);
 errors = vErrors.length;
 }
 }
-if(data90.sniRoutes !== undefined){
-let data93 = data90.sniRoutes;
-if(data93 && typeof data93 == "object" && !Array.isArray(data93)){
-for(const key14 in data93){
-const _errs161 = errors;
+if(data88.sniRoutes !== undefined){
+let data91 = data88.sniRoutes;
+if(data91 && typeof data91 == "object" && !Array.isArray(data91)){
+for(const key14 in data91){
+const _errs159 = errors;
 if(typeof key14 === "string"){
-if(!(formats62(key14))){
+if(!(formats60(key14))){
 const err90 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/propertyNames/format",keyword:"format",params:{format: "serverNamePattern"},propertyName:key14};
 (vErrors ??= []).push(err90);
 errors++;
@@ -2649,20 +2610,20 @@ const err91 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",sch
 (vErrors ??= []).push(err91);
 errors++;
 }
-var valid40 = _errs161 === errors;
+var valid40 = _errs159 === errors;
 if(!valid40){
 const err92 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/propertyNames",keyword:"propertyNames",params:{propertyName: key14}};
 (vErrors ??= []).push(err92);
 errors++;
 }
 }
-for(const key15 in data93){
-let data94 = data93[key15];
-const _errs165 = errors;
+for(const key15 in data91){
+let data92 = data91[key15];
+const _errs163 = errors;
 let valid42 = false;
-const _errs166 = errors;
-if(typeof data94 === "string"){
-if(!(formats4(data94))){
+const _errs164 = errors;
+if(typeof data92 === "string"){
+if(!(formats4(data92))){
 const err93 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key15.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/0/format",keyword:"format",params:{format: "name"}};
 (vErrors ??= []).push(err93);
 errors++;
@@ -2672,19 +2633,19 @@ const err94 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + 
 (vErrors ??= []).push(err94);
 errors++;
 }
-var _valid3 = _errs166 === errors;
+var _valid3 = _errs164 === errors;
 valid42 = valid42 || _valid3;
 if(!valid42){
-const _errs168 = errors;
-if(Array.isArray(data94)){
-if(data94.length < 1){
+const _errs166 = errors;
+if(Array.isArray(data92)){
+if(data92.length < 1){
 const err95 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key15.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/minItems",keyword:"minItems",params:{limit: 1}};
 (vErrors ??= []).push(err95);
 errors++;
 }
-const len12 = data94.length;
+const len12 = data92.length;
 for(let i12=0; i12<len12; i12++){
-if(!(validate114(data94[i12], {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i12,parentData:data94,parentDataProperty:i12,rootData}))){
+if(!(validate114(data92[i12], {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i12,parentData:data92,parentDataProperty:i12,rootData}))){
 vErrors = vErrors === null ? validate114.errors : vErrors.concat(validate114.errors);
 errors = vErrors.length;
 }
@@ -2694,7 +2655,7 @@ const err96 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + 
 (vErrors ??= []).push(err96);
 errors++;
 }
-var _valid3 = _errs168 === errors;
+var _valid3 = _errs166 === errors;
 valid42 = valid42 || _valid3;
 }
 if(!valid42){
@@ -2702,10 +2663,10 @@ const err97 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + 
 (vErrors ??= []).push(err97);
 errors++;
 } else {
-errors = _errs165;
+errors = _errs163;
 if(vErrors !== null){
-if(_errs165){
-vErrors.length = _errs165;
+if(_errs163){
+vErrors.length = _errs163;
 } else {
 vErrors = null;
 }
@@ -2718,35 +2679,35 @@ const err98 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",sch
 errors++;
 }
 }
-if(data90.idleTimeout !== undefined){
-if(!(validate28(data90.idleTimeout, {instancePath:instancePath+"/listeners/" + i0+"/tcp/idleTimeout",parentData:data90,parentDataProperty:"idleTimeout",rootData}))){
+if(data88.idleTimeout !== undefined){
+if(!(validate28(data88.idleTimeout, {instancePath:instancePath+"/listeners/" + i0+"/tcp/idleTimeout",parentData:data88,parentDataProperty:"idleTimeout",rootData}))){
 vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
 errors = vErrors.length;
 }
 }
-if(data90.maxConnectAttempts !== undefined){
-let data97 = data90.maxConnectAttempts;
-if(!(((typeof data97 == "number") && (!(data97 % 1) && !isNaN(data97))) && (isFinite(data97)))){
+if(data88.maxConnectAttempts !== undefined){
+let data95 = data88.maxConnectAttempts;
+if(!(((typeof data95 == "number") && (!(data95 % 1) && !isNaN(data95))) && (isFinite(data95)))){
 const err99 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/maxConnectAttempts",schemaPath:"#/properties/listeners/items/properties/tcp/properties/maxConnectAttempts/type",keyword:"type",params:{type: "integer"}};
 (vErrors ??= []).push(err99);
 errors++;
 }
-if((typeof data97 == "number") && (isFinite(data97))){
-if(data97 > 100 || isNaN(data97)){
+if((typeof data95 == "number") && (isFinite(data95))){
+if(data95 > 100 || isNaN(data95)){
 const err100 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/maxConnectAttempts",schemaPath:"#/properties/listeners/items/properties/tcp/properties/maxConnectAttempts/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100}};
 (vErrors ??= []).push(err100);
 errors++;
 }
-if(data97 < 1 || isNaN(data97)){
+if(data95 < 1 || isNaN(data95)){
 const err101 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/maxConnectAttempts",schemaPath:"#/properties/listeners/items/properties/tcp/properties/maxConnectAttempts/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
 (vErrors ??= []).push(err101);
 errors++;
 }
 }
 }
-if(data90.accessLog !== undefined){
-if(!(validate86(data90.accessLog, {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog",parentData:data90,parentDataProperty:"accessLog",rootData}))){
-vErrors = vErrors === null ? validate86.errors : vErrors.concat(validate86.errors);
+if(data88.accessLog !== undefined){
+if(!(validate84(data88.accessLog, {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog",parentData:data88,parentDataProperty:"accessLog",rootData}))){
+vErrors = vErrors === null ? validate84.errors : vErrors.concat(validate84.errors);
 errors = vErrors.length;
 }
 }
@@ -2769,54 +2730,54 @@ errors++;
 }
 }
 if(data.clusters !== undefined){
-let data99 = data.clusters;
-if(Array.isArray(data99)){
-const len13 = data99.length;
+let data97 = data.clusters;
+if(Array.isArray(data97)){
+const len13 = data97.length;
 for(let i13=0; i13<len13; i13++){
-let data100 = data99[i13];
-if(data100 && typeof data100 == "object" && !Array.isArray(data100)){
-if(data100.name === undefined){
+let data98 = data97[i13];
+if(data98 && typeof data98 == "object" && !Array.isArray(data98)){
+if(data98.name === undefined){
 const err105 = {instancePath:instancePath+"/clusters/" + i13,schemaPath:"#/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
 (vErrors ??= []).push(err105);
 errors++;
 }
-for(const key16 in data100){
+for(const key16 in data98){
 if(!(func2.call(schema6.properties.clusters.items.properties, key16))){
 const err106 = {instancePath:instancePath+"/clusters/" + i13,schemaPath:"#/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key16}};
 (vErrors ??= []).push(err106);
 errors++;
 }
 }
-if(data100.name !== undefined){
-if(!(validate31(data100.name, {instancePath:instancePath+"/clusters/" + i13+"/name",parentData:data100,parentDataProperty:"name",rootData}))){
+if(data98.name !== undefined){
+if(!(validate31(data98.name, {instancePath:instancePath+"/clusters/" + i13+"/name",parentData:data98,parentDataProperty:"name",rootData}))){
 vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
 errors = vErrors.length;
 }
 }
-if(data100.type !== undefined){
-let data102 = data100.type;
-if(typeof data102 !== "string"){
+if(data98.type !== undefined){
+let data100 = data98.type;
+if(typeof data100 !== "string"){
 const err107 = {instancePath:instancePath+"/clusters/" + i13+"/type",schemaPath:"#/properties/clusters/items/properties/type/type",keyword:"type",params:{type: "string"}};
 (vErrors ??= []).push(err107);
 errors++;
 }
-if(!((data102 === "static") || (data102 === "originalDst"))){
+if(!((data100 === "static") || (data100 === "originalDst"))){
 const err108 = {instancePath:instancePath+"/clusters/" + i13+"/type",schemaPath:"#/properties/clusters/items/properties/type/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.type.enum}};
 (vErrors ??= []).push(err108);
 errors++;
 }
 }
-if(data100.endpoints !== undefined){
-let data103 = data100.endpoints;
-if(Array.isArray(data103)){
-const len14 = data103.length;
+if(data98.endpoints !== undefined){
+let data101 = data98.endpoints;
+if(Array.isArray(data101)){
+const len14 = data101.length;
 for(let i14=0; i14<len14; i14++){
-let data104 = data103[i14];
-const _errs186 = errors;
+let data102 = data101[i14];
+const _errs184 = errors;
 let valid50 = false;
-const _errs187 = errors;
-if(typeof data104 === "string"){
-if(!(formats66(data104))){
+const _errs185 = errors;
+if(typeof data102 === "string"){
+if(!(formats64(data102))){
 const err109 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/0/format",keyword:"format",params:{format: "endpointAddress"}};
 (vErrors ??= []).push(err109);
 errors++;
@@ -2826,27 +2787,27 @@ const err110 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14
 (vErrors ??= []).push(err110);
 errors++;
 }
-var _valid4 = _errs187 === errors;
+var _valid4 = _errs185 === errors;
 valid50 = valid50 || _valid4;
 if(!valid50){
-const _errs189 = errors;
-if(data104 && typeof data104 == "object" && !Array.isArray(data104)){
-if(data104.address === undefined){
+const _errs187 = errors;
+if(data102 && typeof data102 == "object" && !Array.isArray(data102)){
+if(data102.address === undefined){
 const err111 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/required",keyword:"required",params:{missingProperty: "address"}};
 (vErrors ??= []).push(err111);
 errors++;
 }
-for(const key17 in data104){
-if(!(((((key17 === "address") || (key17 === "weight")) || (key17 === "priority")) || (key17 === "zone")) || (key17 === "metadata"))){
+for(const key17 in data102){
+if(!((key17 === "address") || (key17 === "weight"))){
 const err112 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key17}};
 (vErrors ??= []).push(err112);
 errors++;
 }
 }
-if(data104.address !== undefined){
-let data105 = data104.address;
-if(typeof data105 === "string"){
-if(!(formats66(data105))){
+if(data102.address !== undefined){
+let data103 = data102.address;
+if(typeof data103 === "string"){
+if(!(formats64(data103))){
 const err113 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14+"/address",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/address/format",keyword:"format",params:{format: "endpointAddress"}};
 (vErrors ??= []).push(err113);
 errors++;
@@ -2857,687 +2818,550 @@ const err114 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14
 errors++;
 }
 }
-if(data104.weight !== undefined){
-let data106 = data104.weight;
-if(!(((typeof data106 == "number") && (!(data106 % 1) && !isNaN(data106))) && (isFinite(data106)))){
+if(data102.weight !== undefined){
+let data104 = data102.weight;
+if(!(((typeof data104 == "number") && (!(data104 % 1) && !isNaN(data104))) && (isFinite(data104)))){
 const err115 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/type",keyword:"type",params:{type: "integer"}};
 (vErrors ??= []).push(err115);
 errors++;
 }
-if((typeof data106 == "number") && (isFinite(data106))){
-if(data106 > 4294967295 || isNaN(data106)){
+if((typeof data104 == "number") && (isFinite(data104))){
+if(data104 > 4294967295 || isNaN(data104)){
 const err116 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
 (vErrors ??= []).push(err116);
 errors++;
 }
-if(data106 < 1 || isNaN(data106)){
+if(data104 < 1 || isNaN(data104)){
 const err117 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
 (vErrors ??= []).push(err117);
 errors++;
 }
 }
 }
-if(data104.priority !== undefined){
-let data107 = data104.priority;
-if(!(((typeof data107 == "number") && (!(data107 % 1) && !isNaN(data107))) && (isFinite(data107)))){
-const err118 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14+"/priority",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/priority/type",keyword:"type",params:{type: "integer"}};
+} else {
+const err118 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err118);
 errors++;
 }
-if((typeof data107 == "number") && (isFinite(data107))){
-if(data107 > 128 || isNaN(data107)){
-const err119 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14+"/priority",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/priority/maximum",keyword:"maximum",params:{comparison: "<=", limit: 128}};
+var _valid4 = _errs187 === errors;
+valid50 = valid50 || _valid4;
+}
+if(!valid50){
+const err119 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf",keyword:"anyOf",params:{}};
 (vErrors ??= []).push(err119);
 errors++;
+} else {
+errors = _errs184;
+if(vErrors !== null){
+if(_errs184){
+vErrors.length = _errs184;
+} else {
+vErrors = null;
 }
-if(data107 < 0 || isNaN(data107)){
-const err120 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14+"/priority",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/priority/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+}
+}
+} else {
+const err120 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints",schemaPath:"#/properties/clusters/items/properties/endpoints/type",keyword:"type",params:{type: "array"}};
 (vErrors ??= []).push(err120);
 errors++;
 }
 }
-}
-if(data104.zone !== undefined){
-if(!(validate31(data104.zone, {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14+"/zone",parentData:data104,parentDataProperty:"zone",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
-errors = vErrors.length;
-}
-}
-if(data104.metadata !== undefined){
-if(!(validate120(data104.metadata, {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14+"/metadata",parentData:data104,parentDataProperty:"metadata",rootData}))){
-vErrors = vErrors === null ? validate120.errors : vErrors.concat(validate120.errors);
-errors = vErrors.length;
-}
-}
-} else {
-const err121 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/type",keyword:"type",params:{type: "object"}};
+if(data98.protocol !== undefined){
+let data105 = data98.protocol;
+if(typeof data105 !== "string"){
+const err121 = {instancePath:instancePath+"/clusters/" + i13+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/type",keyword:"type",params:{type: "string"}};
 (vErrors ??= []).push(err121);
 errors++;
 }
-var _valid4 = _errs189 === errors;
-valid50 = valid50 || _valid4;
-}
-if(!valid50){
-const err122 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf",keyword:"anyOf",params:{}};
+if(!(((data105 === "http1") || (data105 === "http2")) || (data105 === "auto"))){
+const err122 = {instancePath:instancePath+"/clusters/" + i13+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.protocol.enum}};
 (vErrors ??= []).push(err122);
 errors++;
-} else {
-errors = _errs186;
-if(vErrors !== null){
-if(_errs186){
-vErrors.length = _errs186;
-} else {
-vErrors = null;
 }
 }
-}
-}
-} else {
-const err123 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints",schemaPath:"#/properties/clusters/items/properties/endpoints/type",keyword:"type",params:{type: "array"}};
+if(data98.proxyProtocol !== undefined){
+let data106 = data98.proxyProtocol;
+if(typeof data106 !== "string"){
+const err123 = {instancePath:instancePath+"/clusters/" + i13+"/proxyProtocol",schemaPath:"#/properties/clusters/items/properties/proxyProtocol/type",keyword:"type",params:{type: "string"}};
 (vErrors ??= []).push(err123);
 errors++;
 }
-}
-if(data100.protocol !== undefined){
-let data110 = data100.protocol;
-if(typeof data110 !== "string"){
-const err124 = {instancePath:instancePath+"/clusters/" + i13+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/type",keyword:"type",params:{type: "string"}};
+if(!((data106 === "v1") || (data106 === "v2"))){
+const err124 = {instancePath:instancePath+"/clusters/" + i13+"/proxyProtocol",schemaPath:"#/properties/clusters/items/properties/proxyProtocol/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.proxyProtocol.enum}};
 (vErrors ??= []).push(err124);
 errors++;
 }
-if(!(((data110 === "http1") || (data110 === "http2")) || (data110 === "auto"))){
-const err125 = {instancePath:instancePath+"/clusters/" + i13+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.protocol.enum}};
+}
+if(data98.tls !== undefined){
+let data107 = data98.tls;
+if(data107 && typeof data107 == "object" && !Array.isArray(data107)){
+for(const key18 in data107){
+if(!((((((key18 === "ca") || (key18 === "serverName")) || (key18 === "subjectAltNames")) || (key18 === "cert")) || (key18 === "key")) || (key18 === "insecureSkipVerify"))){
+const err125 = {instancePath:instancePath+"/clusters/" + i13+"/tls",schemaPath:"#/properties/clusters/items/properties/tls/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key18}};
 (vErrors ??= []).push(err125);
 errors++;
 }
 }
-if(data100.proxyProtocol !== undefined){
-let data111 = data100.proxyProtocol;
-if(typeof data111 !== "string"){
-const err126 = {instancePath:instancePath+"/clusters/" + i13+"/proxyProtocol",schemaPath:"#/properties/clusters/items/properties/proxyProtocol/type",keyword:"type",params:{type: "string"}};
+if(data107.ca !== undefined){
+if(!(validate31(data107.ca, {instancePath:instancePath+"/clusters/" + i13+"/tls/ca",parentData:data107,parentDataProperty:"ca",rootData}))){
+vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+errors = vErrors.length;
+}
+}
+if(data107.serverName !== undefined){
+if(!(validate125(data107.serverName, {instancePath:instancePath+"/clusters/" + i13+"/tls/serverName",parentData:data107,parentDataProperty:"serverName",rootData}))){
+vErrors = vErrors === null ? validate125.errors : vErrors.concat(validate125.errors);
+errors = vErrors.length;
+}
+}
+if(data107.subjectAltNames !== undefined){
+if(!(validate40(data107.subjectAltNames, {instancePath:instancePath+"/clusters/" + i13+"/tls/subjectAltNames",parentData:data107,parentDataProperty:"subjectAltNames",rootData}))){
+vErrors = vErrors === null ? validate40.errors : vErrors.concat(validate40.errors);
+errors = vErrors.length;
+}
+}
+if(data107.cert !== undefined){
+if(!(validate31(data107.cert, {instancePath:instancePath+"/clusters/" + i13+"/tls/cert",parentData:data107,parentDataProperty:"cert",rootData}))){
+vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+errors = vErrors.length;
+}
+}
+if(data107.key !== undefined){
+if(!(validate31(data107.key, {instancePath:instancePath+"/clusters/" + i13+"/tls/key",parentData:data107,parentDataProperty:"key",rootData}))){
+vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+errors = vErrors.length;
+}
+}
+if(data107.insecureSkipVerify !== undefined){
+if(!(validate24(data107.insecureSkipVerify, {instancePath:instancePath+"/clusters/" + i13+"/tls/insecureSkipVerify",parentData:data107,parentDataProperty:"insecureSkipVerify",rootData}))){
+vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err126 = {instancePath:instancePath+"/clusters/" + i13+"/tls",schemaPath:"#/properties/clusters/items/properties/tls/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err126);
 errors++;
 }
-if(!((data111 === "v1") || (data111 === "v2"))){
-const err127 = {instancePath:instancePath+"/clusters/" + i13+"/proxyProtocol",schemaPath:"#/properties/clusters/items/properties/proxyProtocol/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.proxyProtocol.enum}};
+}
+if(data98.connectTimeout !== undefined){
+if(!(validate28(data98.connectTimeout, {instancePath:instancePath+"/clusters/" + i13+"/connectTimeout",parentData:data98,parentDataProperty:"connectTimeout",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+if(data98.loadBalancing !== undefined){
+let data115 = data98.loadBalancing;
+if(data115 && typeof data115 == "object" && !Array.isArray(data115)){
+for(const key19 in data115){
+if(!(key19 === "policy")){
+const err127 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key19}};
 (vErrors ??= []).push(err127);
 errors++;
 }
 }
-if(data100.tls !== undefined){
-let data112 = data100.tls;
-if(data112 && typeof data112 == "object" && !Array.isArray(data112)){
-for(const key18 in data112){
-if(!((((((key18 === "ca") || (key18 === "serverName")) || (key18 === "subjectAltNames")) || (key18 === "cert")) || (key18 === "key")) || (key18 === "insecureSkipVerify"))){
-const err128 = {instancePath:instancePath+"/clusters/" + i13+"/tls",schemaPath:"#/properties/clusters/items/properties/tls/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key18}};
+if(data115.policy !== undefined){
+let data116 = data115.policy;
+if(typeof data116 !== "string"){
+const err128 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/type",keyword:"type",params:{type: "string"}};
 (vErrors ??= []).push(err128);
 errors++;
 }
-}
-if(data112.ca !== undefined){
-if(!(validate31(data112.ca, {instancePath:instancePath+"/clusters/" + i13+"/tls/ca",parentData:data112,parentDataProperty:"ca",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
-errors = vErrors.length;
-}
-}
-if(data112.serverName !== undefined){
-if(!(validate129(data112.serverName, {instancePath:instancePath+"/clusters/" + i13+"/tls/serverName",parentData:data112,parentDataProperty:"serverName",rootData}))){
-vErrors = vErrors === null ? validate129.errors : vErrors.concat(validate129.errors);
-errors = vErrors.length;
-}
-}
-if(data112.subjectAltNames !== undefined){
-if(!(validate42(data112.subjectAltNames, {instancePath:instancePath+"/clusters/" + i13+"/tls/subjectAltNames",parentData:data112,parentDataProperty:"subjectAltNames",rootData}))){
-vErrors = vErrors === null ? validate42.errors : vErrors.concat(validate42.errors);
-errors = vErrors.length;
-}
-}
-if(data112.cert !== undefined){
-if(!(validate31(data112.cert, {instancePath:instancePath+"/clusters/" + i13+"/tls/cert",parentData:data112,parentDataProperty:"cert",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
-errors = vErrors.length;
-}
-}
-if(data112.key !== undefined){
-if(!(validate31(data112.key, {instancePath:instancePath+"/clusters/" + i13+"/tls/key",parentData:data112,parentDataProperty:"key",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
-errors = vErrors.length;
-}
-}
-if(data112.insecureSkipVerify !== undefined){
-if(!(validate24(data112.insecureSkipVerify, {instancePath:instancePath+"/clusters/" + i13+"/tls/insecureSkipVerify",parentData:data112,parentDataProperty:"insecureSkipVerify",rootData}))){
-vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
-errors = vErrors.length;
-}
-}
-} else {
-const err129 = {instancePath:instancePath+"/clusters/" + i13+"/tls",schemaPath:"#/properties/clusters/items/properties/tls/type",keyword:"type",params:{type: "object"}};
+if(!((data116 === "roundRobin") || (data116 === "random"))){
+const err129 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.loadBalancing.properties.policy.enum}};
 (vErrors ??= []).push(err129);
 errors++;
 }
 }
-if(data100.connectTimeout !== undefined){
-if(!(validate28(data100.connectTimeout, {instancePath:instancePath+"/clusters/" + i13+"/connectTimeout",parentData:data100,parentDataProperty:"connectTimeout",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
-errors = vErrors.length;
-}
-}
-if(data100.loadBalancing !== undefined){
-let data120 = data100.loadBalancing;
-if(data120 && typeof data120 == "object" && !Array.isArray(data120)){
-for(const key19 in data120){
-if(!(func2.call(schema6.properties.clusters.items.properties.loadBalancing.properties, key19))){
-const err130 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key19}};
+} else {
+const err130 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err130);
 errors++;
 }
 }
-if(data120.policy !== undefined){
-let data121 = data120.policy;
-if(typeof data121 !== "string"){
-const err131 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/type",keyword:"type",params:{type: "string"}};
+if(data98.connections !== undefined){
+let data117 = data98.connections;
+if(data117 && typeof data117 == "object" && !Array.isArray(data117)){
+for(const key20 in data117){
+if(!((key20 === "idleTimeout") || (key20 === "maxRequests"))){
+const err131 = {instancePath:instancePath+"/clusters/" + i13+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key20}};
 (vErrors ??= []).push(err131);
 errors++;
 }
-if(!((((((data121 === "roundRobin") || (data121 === "leastRequest")) || (data121 === "random")) || (data121 === "ringHash")) || (data121 === "maglev")) || (data121 === "peakEwma"))){
-const err132 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.loadBalancing.properties.policy.enum}};
+}
+if(data117.idleTimeout !== undefined){
+if(!(validate28(data117.idleTimeout, {instancePath:instancePath+"/clusters/" + i13+"/connections/idleTimeout",parentData:data117,parentDataProperty:"idleTimeout",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+if(data117.maxRequests !== undefined){
+if(!(validate34(data117.maxRequests, {instancePath:instancePath+"/clusters/" + i13+"/connections/maxRequests",parentData:data117,parentDataProperty:"maxRequests",rootData}))){
+vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err132 = {instancePath:instancePath+"/clusters/" + i13+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err132);
 errors++;
 }
 }
-if(data120.choiceCount !== undefined){
-let data122 = data120.choiceCount;
-if(!(((typeof data122 == "number") && (!(data122 % 1) && !isNaN(data122))) && (isFinite(data122)))){
-const err133 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/choiceCount",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/choiceCount/type",keyword:"type",params:{type: "integer"}};
+if(data98.http2 !== undefined){
+let data120 = data98.http2;
+if(data120 && typeof data120 == "object" && !Array.isArray(data120)){
+for(const key21 in data120){
+if(!((key21 === "keepAliveInterval") || (key21 === "keepAliveTimeout"))){
+const err133 = {instancePath:instancePath+"/clusters/" + i13+"/http2",schemaPath:"#/properties/clusters/items/properties/http2/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key21}};
 (vErrors ??= []).push(err133);
 errors++;
 }
-if((typeof data122 == "number") && (isFinite(data122))){
-if(data122 > 64 || isNaN(data122)){
-const err134 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/choiceCount",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/choiceCount/maximum",keyword:"maximum",params:{comparison: "<=", limit: 64}};
+}
+if(data120.keepAliveInterval !== undefined){
+if(!(validate28(data120.keepAliveInterval, {instancePath:instancePath+"/clusters/" + i13+"/http2/keepAliveInterval",parentData:data120,parentDataProperty:"keepAliveInterval",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+if(data120.keepAliveTimeout !== undefined){
+if(!(validate28(data120.keepAliveTimeout, {instancePath:instancePath+"/clusters/" + i13+"/http2/keepAliveTimeout",parentData:data120,parentDataProperty:"keepAliveTimeout",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err134 = {instancePath:instancePath+"/clusters/" + i13+"/http2",schemaPath:"#/properties/clusters/items/properties/http2/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err134);
 errors++;
 }
-if(data122 < 2 || isNaN(data122)){
-const err135 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/choiceCount",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/choiceCount/minimum",keyword:"minimum",params:{comparison: ">=", limit: 2}};
+}
+if(data98.healthChecks !== undefined){
+let data123 = data98.healthChecks;
+if(Array.isArray(data123)){
+const len15 = data123.length;
+for(let i15=0; i15<len15; i15++){
+let data124 = data123[i15];
+if(data124 && typeof data124 == "object" && !Array.isArray(data124)){
+for(const key22 in data124){
+if(!(func2.call(schema6.properties.clusters.items.properties.healthChecks.items.properties, key22))){
+const err135 = {instancePath:instancePath+"/clusters/" + i13+"/healthChecks/" + i15,schemaPath:"#/properties/clusters/items/properties/healthChecks/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key22}};
 (vErrors ??= []).push(err135);
 errors++;
 }
 }
-}
-if(data120.activeRequestBias !== undefined){
-if(!(validate162(data120.activeRequestBias, {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/activeRequestBias",parentData:data120,parentDataProperty:"activeRequestBias",rootData}))){
-vErrors = vErrors === null ? validate162.errors : vErrors.concat(validate162.errors);
-errors = vErrors.length;
-}
-}
-if(data120.minRingSize !== undefined){
-if(!(validate164(data120.minRingSize, {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/minRingSize",parentData:data120,parentDataProperty:"minRingSize",rootData}))){
-vErrors = vErrors === null ? validate164.errors : vErrors.concat(validate164.errors);
-errors = vErrors.length;
-}
-}
-if(data120.maxRingSize !== undefined){
-if(!(validate164(data120.maxRingSize, {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/maxRingSize",parentData:data120,parentDataProperty:"maxRingSize",rootData}))){
-vErrors = vErrors === null ? validate164.errors : vErrors.concat(validate164.errors);
-errors = vErrors.length;
-}
-}
-if(data120.tableSize !== undefined){
-let data126 = data120.tableSize;
-if(!(((typeof data126 == "number") && (!(data126 % 1) && !isNaN(data126))) && (isFinite(data126)))){
-const err136 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/tableSize",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/tableSize/type",keyword:"type",params:{type: "integer"}};
+if(data124.http !== undefined){
+let data125 = data124.http;
+if(data125 && typeof data125 == "object" && !Array.isArray(data125)){
+if(data125.path === undefined){
+const err136 = {instancePath:instancePath+"/clusters/" + i13+"/healthChecks/" + i15+"/http",schemaPath:"#/properties/clusters/items/properties/healthChecks/items/properties/http/required",keyword:"required",params:{missingProperty: "path"}};
 (vErrors ??= []).push(err136);
 errors++;
 }
-if((typeof data126 == "number") && (isFinite(data126))){
-if(data126 > 5000011 || isNaN(data126)){
-const err137 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/tableSize",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/tableSize/maximum",keyword:"maximum",params:{comparison: "<=", limit: 5000011}};
+for(const key23 in data125){
+if(!((((((key23 === "path") || (key23 === "host")) || (key23 === "method")) || (key23 === "headers")) || (key23 === "expectedStatuses")) || (key23 === "retriableStatuses"))){
+const err137 = {instancePath:instancePath+"/clusters/" + i13+"/healthChecks/" + i15+"/http",schemaPath:"#/properties/clusters/items/properties/healthChecks/items/properties/http/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key23}};
 (vErrors ??= []).push(err137);
 errors++;
 }
-if(data126 < 2 || isNaN(data126)){
-const err138 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/tableSize",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/tableSize/minimum",keyword:"minimum",params:{comparison: ">=", limit: 2}};
+}
+if(data125.path !== undefined){
+if(!(validate135(data125.path, {instancePath:instancePath+"/clusters/" + i13+"/healthChecks/" + i15+"/http/path",parentData:data125,parentDataProperty:"path",rootData}))){
+vErrors = vErrors === null ? validate135.errors : vErrors.concat(validate135.errors);
+errors = vErrors.length;
+}
+}
+if(data125.host !== undefined){
+if(!(validate133(data125.host, {instancePath:instancePath+"/clusters/" + i13+"/healthChecks/" + i15+"/http/host",parentData:data125,parentDataProperty:"host",rootData}))){
+vErrors = vErrors === null ? validate133.errors : vErrors.concat(validate133.errors);
+errors = vErrors.length;
+}
+}
+if(data125.method !== undefined){
+let data128 = data125.method;
+if(typeof data128 !== "string"){
+const err138 = {instancePath:instancePath+"/clusters/" + i13+"/healthChecks/" + i15+"/http/method",schemaPath:"#/properties/clusters/items/properties/healthChecks/items/properties/http/properties/method/type",keyword:"type",params:{type: "string"}};
 (vErrors ??= []).push(err138);
 errors++;
 }
-}
-}
-if(data120.hashBalanceFactor !== undefined){
-let data127 = data120.hashBalanceFactor;
-if(!(((typeof data127 == "number") && (!(data127 % 1) && !isNaN(data127))) && (isFinite(data127)))){
-const err139 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/hashBalanceFactor",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/hashBalanceFactor/type",keyword:"type",params:{type: "integer"}};
+if(!((((((((data128 === "GET") || (data128 === "HEAD")) || (data128 === "POST")) || (data128 === "PUT")) || (data128 === "DELETE")) || (data128 === "OPTIONS")) || (data128 === "TRACE")) || (data128 === "PATCH"))){
+const err139 = {instancePath:instancePath+"/clusters/" + i13+"/healthChecks/" + i15+"/http/method",schemaPath:"#/properties/clusters/items/properties/healthChecks/items/properties/http/properties/method/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.healthChecks.items.properties.http.properties.method.enum}};
 (vErrors ??= []).push(err139);
 errors++;
 }
-if((typeof data127 == "number") && (isFinite(data127))){
-if(data127 > 10000 || isNaN(data127)){
-const err140 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/hashBalanceFactor",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/hashBalanceFactor/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000}};
+}
+if(data125.headers !== undefined){
+if(!(validate128(data125.headers, {instancePath:instancePath+"/clusters/" + i13+"/healthChecks/" + i15+"/http/headers",parentData:data125,parentDataProperty:"headers",rootData}))){
+vErrors = vErrors === null ? validate128.errors : vErrors.concat(validate128.errors);
+errors = vErrors.length;
+}
+}
+if(data125.expectedStatuses !== undefined){
+let data130 = data125.expectedStatuses;
+if(Array.isArray(data130)){
+if(data130.length < 1){
+const err140 = {instancePath:instancePath+"/clusters/" + i13+"/healthChecks/" + i15+"/http/expectedStatuses",schemaPath:"#/properties/clusters/items/properties/healthChecks/items/properties/http/properties/expectedStatuses/minItems",keyword:"minItems",params:{limit: 1}};
 (vErrors ??= []).push(err140);
 errors++;
 }
-if(data127 < 0 || isNaN(data127)){
-const err141 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/hashBalanceFactor",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/hashBalanceFactor/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+const len16 = data130.length;
+for(let i16=0; i16<len16; i16++){
+if(!(validate87(data130[i16], {instancePath:instancePath+"/clusters/" + i13+"/healthChecks/" + i15+"/http/expectedStatuses/" + i16,parentData:data130,parentDataProperty:i16,rootData}))){
+vErrors = vErrors === null ? validate87.errors : vErrors.concat(validate87.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err141 = {instancePath:instancePath+"/clusters/" + i13+"/healthChecks/" + i15+"/http/expectedStatuses",schemaPath:"#/properties/clusters/items/properties/healthChecks/items/properties/http/properties/expectedStatuses/type",keyword:"type",params:{type: "array"}};
 (vErrors ??= []).push(err141);
 errors++;
 }
 }
+if(data125.retriableStatuses !== undefined){
+let data132 = data125.retriableStatuses;
+if(Array.isArray(data132)){
+const len17 = data132.length;
+for(let i17=0; i17<len17; i17++){
+if(!(validate87(data132[i17], {instancePath:instancePath+"/clusters/" + i13+"/healthChecks/" + i15+"/http/retriableStatuses/" + i17,parentData:data132,parentDataProperty:i17,rootData}))){
+vErrors = vErrors === null ? validate87.errors : vErrors.concat(validate87.errors);
+errors = vErrors.length;
 }
-if(data120.slowStart !== undefined){
-let data128 = data120.slowStart;
-if(data128 && typeof data128 == "object" && !Array.isArray(data128)){
-if(data128.window === undefined){
-const err142 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/slowStart",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/slowStart/required",keyword:"required",params:{missingProperty: "window"}};
+}
+} else {
+const err142 = {instancePath:instancePath+"/clusters/" + i13+"/healthChecks/" + i15+"/http/retriableStatuses",schemaPath:"#/properties/clusters/items/properties/healthChecks/items/properties/http/properties/retriableStatuses/type",keyword:"type",params:{type: "array"}};
 (vErrors ??= []).push(err142);
 errors++;
 }
-for(const key20 in data128){
-if(!(((key20 === "window") || (key20 === "aggression")) || (key20 === "minWeightPercent"))){
-const err143 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/slowStart",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/slowStart/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key20}};
+}
+} else {
+const err143 = {instancePath:instancePath+"/clusters/" + i13+"/healthChecks/" + i15+"/http",schemaPath:"#/properties/clusters/items/properties/healthChecks/items/properties/http/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err143);
 errors++;
 }
 }
-if(data128.window !== undefined){
-if(!(validate28(data128.window, {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/slowStart/window",parentData:data128,parentDataProperty:"window",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
-errors = vErrors.length;
-}
-}
-if(data128.aggression !== undefined){
-if(!(validate162(data128.aggression, {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/slowStart/aggression",parentData:data128,parentDataProperty:"aggression",rootData}))){
-vErrors = vErrors === null ? validate162.errors : vErrors.concat(validate162.errors);
-errors = vErrors.length;
-}
-}
-if(data128.minWeightPercent !== undefined){
-let data131 = data128.minWeightPercent;
-if((typeof data131 == "number") && (isFinite(data131))){
-if(data131 > 100 || isNaN(data131)){
-const err144 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/slowStart/minWeightPercent",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/slowStart/properties/minWeightPercent/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100}};
+if(data124.tcp !== undefined){
+let data134 = data124.tcp;
+if(data134 && typeof data134 == "object" && !Array.isArray(data134)){
+for(const key24 in data134){
+if(!((key24 === "send") || (key24 === "expect"))){
+const err144 = {instancePath:instancePath+"/clusters/" + i13+"/healthChecks/" + i15+"/tcp",schemaPath:"#/properties/clusters/items/properties/healthChecks/items/properties/tcp/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key24}};
 (vErrors ??= []).push(err144);
 errors++;
 }
-if(data131 < 0 || isNaN(data131)){
-const err145 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/slowStart/minWeightPercent",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/slowStart/properties/minWeightPercent/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+if(data134.send !== undefined){
+if(!(validate169(data134.send, {instancePath:instancePath+"/clusters/" + i13+"/healthChecks/" + i15+"/tcp/send",parentData:data134,parentDataProperty:"send",rootData}))){
+vErrors = vErrors === null ? validate169.errors : vErrors.concat(validate169.errors);
+errors = vErrors.length;
+}
+}
+if(data134.expect !== undefined){
+let data136 = data134.expect;
+if(Array.isArray(data136)){
+const len18 = data136.length;
+for(let i18=0; i18<len18; i18++){
+if(!(validate169(data136[i18], {instancePath:instancePath+"/clusters/" + i13+"/healthChecks/" + i15+"/tcp/expect/" + i18,parentData:data136,parentDataProperty:i18,rootData}))){
+vErrors = vErrors === null ? validate169.errors : vErrors.concat(validate169.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err145 = {instancePath:instancePath+"/clusters/" + i13+"/healthChecks/" + i15+"/tcp/expect",schemaPath:"#/properties/clusters/items/properties/healthChecks/items/properties/tcp/properties/expect/type",keyword:"type",params:{type: "array"}};
 (vErrors ??= []).push(err145);
 errors++;
 }
+}
 } else {
-const err146 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/slowStart/minWeightPercent",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/slowStart/properties/minWeightPercent/type",keyword:"type",params:{type: "number"}};
+const err146 = {instancePath:instancePath+"/clusters/" + i13+"/healthChecks/" + i15+"/tcp",schemaPath:"#/properties/clusters/items/properties/healthChecks/items/properties/tcp/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err146);
 errors++;
 }
 }
-} else {
-const err147 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/slowStart",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/slowStart/type",keyword:"type",params:{type: "object"}};
+if(data124.grpc !== undefined){
+let data138 = data124.grpc;
+if(data138 && typeof data138 == "object" && !Array.isArray(data138)){
+for(const key25 in data138){
+if(!((key25 === "service") || (key25 === "authority"))){
+const err147 = {instancePath:instancePath+"/clusters/" + i13+"/healthChecks/" + i15+"/grpc",schemaPath:"#/properties/clusters/items/properties/healthChecks/items/properties/grpc/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key25}};
 (vErrors ??= []).push(err147);
 errors++;
 }
 }
-if(data120.panicPercent !== undefined){
-if(!(validate57(data120.panicPercent, {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/panicPercent",parentData:data120,parentDataProperty:"panicPercent",rootData}))){
-vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
+if(data138.service !== undefined){
+if(!(validate22(data138.service, {instancePath:instancePath+"/clusters/" + i13+"/healthChecks/" + i15+"/grpc/service",parentData:data138,parentDataProperty:"service",rootData}))){
+vErrors = vErrors === null ? validate22.errors : vErrors.concat(validate22.errors);
 errors = vErrors.length;
 }
 }
-if(data120.overprovisioningFactor !== undefined){
-let data133 = data120.overprovisioningFactor;
-if((typeof data133 == "number") && (isFinite(data133))){
-if(data133 > 100 || isNaN(data133)){
-const err148 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/overprovisioningFactor",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/overprovisioningFactor/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100}};
+if(data138.authority !== undefined){
+if(!(validate133(data138.authority, {instancePath:instancePath+"/clusters/" + i13+"/healthChecks/" + i15+"/grpc/authority",parentData:data138,parentDataProperty:"authority",rootData}))){
+vErrors = vErrors === null ? validate133.errors : vErrors.concat(validate133.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err148 = {instancePath:instancePath+"/clusters/" + i13+"/healthChecks/" + i15+"/grpc",schemaPath:"#/properties/clusters/items/properties/healthChecks/items/properties/grpc/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err148);
 errors++;
 }
-if(data133 < 1 || isNaN(data133)){
-const err149 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/overprovisioningFactor",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/overprovisioningFactor/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
-(vErrors ??= []).push(err149);
-errors++;
 }
-} else {
-const err150 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/overprovisioningFactor",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/overprovisioningFactor/type",keyword:"type",params:{type: "number"}};
-(vErrors ??= []).push(err150);
-errors++;
+if(data124.interval !== undefined){
+if(!(validate28(data124.interval, {instancePath:instancePath+"/clusters/" + i13+"/healthChecks/" + i15+"/interval",parentData:data124,parentDataProperty:"interval",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
 }
 }
-if(data120.localityWeighted !== undefined){
-if(!(validate24(data120.localityWeighted, {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/localityWeighted",parentData:data120,parentDataProperty:"localityWeighted",rootData}))){
+if(data124.timeout !== undefined){
+if(!(validate28(data124.timeout, {instancePath:instancePath+"/clusters/" + i13+"/healthChecks/" + i15+"/timeout",parentData:data124,parentDataProperty:"timeout",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+if(data124.healthyThreshold !== undefined){
+if(!(validate67(data124.healthyThreshold, {instancePath:instancePath+"/clusters/" + i13+"/healthChecks/" + i15+"/healthyThreshold",parentData:data124,parentDataProperty:"healthyThreshold",rootData}))){
+vErrors = vErrors === null ? validate67.errors : vErrors.concat(validate67.errors);
+errors = vErrors.length;
+}
+}
+if(data124.unhealthyThreshold !== undefined){
+if(!(validate67(data124.unhealthyThreshold, {instancePath:instancePath+"/clusters/" + i13+"/healthChecks/" + i15+"/unhealthyThreshold",parentData:data124,parentDataProperty:"unhealthyThreshold",rootData}))){
+vErrors = vErrors === null ? validate67.errors : vErrors.concat(validate67.errors);
+errors = vErrors.length;
+}
+}
+if(data124.jitter !== undefined){
+if(!(validate28(data124.jitter, {instancePath:instancePath+"/clusters/" + i13+"/healthChecks/" + i15+"/jitter",parentData:data124,parentDataProperty:"jitter",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+if(data124.jitterPercent !== undefined){
+if(!(validate55(data124.jitterPercent, {instancePath:instancePath+"/clusters/" + i13+"/healthChecks/" + i15+"/jitterPercent",parentData:data124,parentDataProperty:"jitterPercent",rootData}))){
+vErrors = vErrors === null ? validate55.errors : vErrors.concat(validate55.errors);
+errors = vErrors.length;
+}
+}
+if(data124.initialJitter !== undefined){
+if(!(validate28(data124.initialJitter, {instancePath:instancePath+"/clusters/" + i13+"/healthChecks/" + i15+"/initialJitter",parentData:data124,parentDataProperty:"initialJitter",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+if(data124.noTrafficInterval !== undefined){
+if(!(validate28(data124.noTrafficInterval, {instancePath:instancePath+"/clusters/" + i13+"/healthChecks/" + i15+"/noTrafficInterval",parentData:data124,parentDataProperty:"noTrafficInterval",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+if(data124.noTrafficHealthyInterval !== undefined){
+if(!(validate28(data124.noTrafficHealthyInterval, {instancePath:instancePath+"/clusters/" + i13+"/healthChecks/" + i15+"/noTrafficHealthyInterval",parentData:data124,parentDataProperty:"noTrafficHealthyInterval",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+if(data124.unhealthyInterval !== undefined){
+if(!(validate28(data124.unhealthyInterval, {instancePath:instancePath+"/clusters/" + i13+"/healthChecks/" + i15+"/unhealthyInterval",parentData:data124,parentDataProperty:"unhealthyInterval",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+if(data124.unhealthyEdgeInterval !== undefined){
+if(!(validate28(data124.unhealthyEdgeInterval, {instancePath:instancePath+"/clusters/" + i13+"/healthChecks/" + i15+"/unhealthyEdgeInterval",parentData:data124,parentDataProperty:"unhealthyEdgeInterval",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+if(data124.healthyEdgeInterval !== undefined){
+if(!(validate28(data124.healthyEdgeInterval, {instancePath:instancePath+"/clusters/" + i13+"/healthChecks/" + i15+"/healthyEdgeInterval",parentData:data124,parentDataProperty:"healthyEdgeInterval",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+if(data124.reuseConnection !== undefined){
+if(!(validate24(data124.reuseConnection, {instancePath:instancePath+"/clusters/" + i13+"/healthChecks/" + i15+"/reuseConnection",parentData:data124,parentDataProperty:"reuseConnection",rootData}))){
 vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
 errors = vErrors.length;
 }
 }
-if(data120.localityWeights !== undefined){
-let data135 = data120.localityWeights;
-if(data135 && typeof data135 == "object" && !Array.isArray(data135)){
-for(const key21 in data135){
-const _errs241 = errors;
-if(typeof key21 === "string"){
-if(!(formats4(key21))){
-const err151 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/localityWeights",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/localityWeights/propertyNames/format",keyword:"format",params:{format: "name"},propertyName:key21};
-(vErrors ??= []).push(err151);
-errors++;
-}
-} else {
-const err152 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/localityWeights",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/localityWeights/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key21};
-(vErrors ??= []).push(err152);
-errors++;
-}
-var valid55 = _errs241 === errors;
-if(!valid55){
-const err153 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/localityWeights",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/localityWeights/propertyNames",keyword:"propertyNames",params:{propertyName: key21}};
-(vErrors ??= []).push(err153);
-errors++;
-}
-}
-for(const key22 in data135){
-if(!(validate116(data135[key22], {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/localityWeights/" + key22.replace(/~/g, "~0").replace(/\//g, "~1"),parentData:data135,parentDataProperty:key22,rootData}))){
-vErrors = vErrors === null ? validate116.errors : vErrors.concat(validate116.errors);
-errors = vErrors.length;
-}
-}
-} else {
-const err154 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/localityWeights",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/localityWeights/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err154);
-errors++;
-}
-}
-if(data120.zoneAware !== undefined){
-let data137 = data120.zoneAware;
-const _errs246 = errors;
-let valid57 = false;
-const _errs247 = errors;
-if(typeof data137 !== "boolean"){
-const err155 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/zoneAware",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/zoneAware/anyOf/0/type",keyword:"type",params:{type: "boolean"}};
-(vErrors ??= []).push(err155);
-errors++;
-}
-var _valid5 = _errs247 === errors;
-valid57 = valid57 || _valid5;
-if(!valid57){
-const _errs249 = errors;
-if(data137 && typeof data137 == "object" && !Array.isArray(data137)){
-for(const key23 in data137){
-if(!(((key23 === "minClusterSize") || (key23 === "routingEnabledPercent")) || (key23 === "failTrafficOnPanic"))){
-const err156 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/zoneAware",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/zoneAware/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key23}};
-(vErrors ??= []).push(err156);
-errors++;
-}
-}
-if(data137.minClusterSize !== undefined){
-if(!(validate116(data137.minClusterSize, {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/zoneAware/minClusterSize",parentData:data137,parentDataProperty:"minClusterSize",rootData}))){
-vErrors = vErrors === null ? validate116.errors : vErrors.concat(validate116.errors);
-errors = vErrors.length;
-}
-}
-if(data137.routingEnabledPercent !== undefined){
-if(!(validate57(data137.routingEnabledPercent, {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/zoneAware/routingEnabledPercent",parentData:data137,parentDataProperty:"routingEnabledPercent",rootData}))){
-vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
-errors = vErrors.length;
-}
-}
-if(data137.failTrafficOnPanic !== undefined){
-if(!(validate24(data137.failTrafficOnPanic, {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/zoneAware/failTrafficOnPanic",parentData:data137,parentDataProperty:"failTrafficOnPanic",rootData}))){
-vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
-errors = vErrors.length;
-}
-}
-} else {
-const err157 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/zoneAware",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/zoneAware/anyOf/1/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err157);
-errors++;
-}
-var _valid5 = _errs249 === errors;
-valid57 = valid57 || _valid5;
-}
-if(!valid57){
-const err158 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/zoneAware",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/zoneAware/anyOf",keyword:"anyOf",params:{}};
-(vErrors ??= []).push(err158);
-errors++;
-} else {
-errors = _errs246;
-if(vErrors !== null){
-if(_errs246){
-vErrors.length = _errs246;
-} else {
-vErrors = null;
-}
-}
-}
-}
-if(data120.subsets !== undefined){
-let data141 = data120.subsets;
-if(Array.isArray(data141)){
-const len15 = data141.length;
-for(let i15=0; i15<len15; i15++){
-let data142 = data141[i15];
-const _errs258 = errors;
-let valid61 = false;
-const _errs259 = errors;
-if(Array.isArray(data142)){
-if(data142.length < 1){
-const err159 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/subsets/" + i15,schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/subsets/items/anyOf/0/minItems",keyword:"minItems",params:{limit: 1}};
-(vErrors ??= []).push(err159);
-errors++;
-}
-const len16 = data142.length;
-for(let i16=0; i16<len16; i16++){
-if(!(validate31(data142[i16], {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/subsets/" + i15+"/" + i16,parentData:data142,parentDataProperty:i16,rootData}))){
+if(data124.eventLog !== undefined){
+if(!(validate31(data124.eventLog, {instancePath:instancePath+"/clusters/" + i13+"/healthChecks/" + i15+"/eventLog",parentData:data124,parentDataProperty:"eventLog",rootData}))){
 vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
 errors = vErrors.length;
 }
 }
-} else {
-const err160 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/subsets/" + i15,schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/subsets/items/anyOf/0/type",keyword:"type",params:{type: "array"}};
-(vErrors ??= []).push(err160);
-errors++;
-}
-var _valid6 = _errs259 === errors;
-valid61 = valid61 || _valid6;
-if(!valid61){
-const _errs262 = errors;
-if(data142 && typeof data142 == "object" && !Array.isArray(data142)){
-if(data142.keys === undefined){
-const err161 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/subsets/" + i15,schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/subsets/items/anyOf/1/required",keyword:"required",params:{missingProperty: "keys"}};
-(vErrors ??= []).push(err161);
-errors++;
-}
-for(const key24 in data142){
-if(!(((key24 === "keys") || (key24 === "fallback")) || (key24 === "fallbackKeys"))){
-const err162 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/subsets/" + i15,schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/subsets/items/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key24}};
-(vErrors ??= []).push(err162);
-errors++;
-}
-}
-if(data142.keys !== undefined){
-if(!(validate176(data142.keys, {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/subsets/" + i15+"/keys",parentData:data142,parentDataProperty:"keys",rootData}))){
-vErrors = vErrors === null ? validate176.errors : vErrors.concat(validate176.errors);
-errors = vErrors.length;
-}
-}
-if(data142.fallback !== undefined){
-let data145 = data142.fallback;
-if(typeof data145 !== "string"){
-const err163 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/subsets/" + i15+"/fallback",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/subsets/items/anyOf/1/properties/fallback/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err163);
-errors++;
-}
-if(!((((data145 === "none") || (data145 === "anyEndpoint")) || (data145 === "defaultSubset")) || (data145 === "keysSubset"))){
-const err164 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/subsets/" + i15+"/fallback",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/subsets/items/anyOf/1/properties/fallback/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.loadBalancing.properties.subsets.items.anyOf[1].properties.fallback.enum}};
-(vErrors ??= []).push(err164);
-errors++;
-}
-}
-if(data142.fallbackKeys !== undefined){
-if(!(validate176(data142.fallbackKeys, {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/subsets/" + i15+"/fallbackKeys",parentData:data142,parentDataProperty:"fallbackKeys",rootData}))){
-vErrors = vErrors === null ? validate176.errors : vErrors.concat(validate176.errors);
+if(data124.alwaysLogFailures !== undefined){
+if(!(validate24(data124.alwaysLogFailures, {instancePath:instancePath+"/clusters/" + i13+"/healthChecks/" + i15+"/alwaysLogFailures",parentData:data124,parentDataProperty:"alwaysLogFailures",rootData}))){
+vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
 errors = vErrors.length;
 }
 }
 } else {
-const err165 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/subsets/" + i15,schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/subsets/items/anyOf/1/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err165);
+const err149 = {instancePath:instancePath+"/clusters/" + i13+"/healthChecks/" + i15,schemaPath:"#/properties/clusters/items/properties/healthChecks/items/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err149);
 errors++;
-}
-var _valid6 = _errs262 === errors;
-valid61 = valid61 || _valid6;
-}
-if(!valid61){
-const err166 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/subsets/" + i15,schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/subsets/items/anyOf",keyword:"anyOf",params:{}};
-(vErrors ??= []).push(err166);
-errors++;
-} else {
-errors = _errs258;
-if(vErrors !== null){
-if(_errs258){
-vErrors.length = _errs258;
-} else {
-vErrors = null;
-}
-}
 }
 }
 } else {
-const err167 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/subsets",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/subsets/type",keyword:"type",params:{type: "array"}};
-(vErrors ??= []).push(err167);
+const err150 = {instancePath:instancePath+"/clusters/" + i13+"/healthChecks",schemaPath:"#/properties/clusters/items/properties/healthChecks/type",keyword:"type",params:{type: "array"}};
+(vErrors ??= []).push(err150);
 errors++;
 }
 }
-if(data120.subsetFallback !== undefined){
-let data147 = data120.subsetFallback;
-if(typeof data147 !== "string"){
-const err168 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/subsetFallback",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/subsetFallback/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err168);
-errors++;
-}
-if(!(((data147 === "none") || (data147 === "anyEndpoint")) || (data147 === "defaultSubset"))){
-const err169 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/subsetFallback",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/subsetFallback/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.loadBalancing.properties.subsetFallback.enum}};
-(vErrors ??= []).push(err169);
+if(data98.circuitBreakers !== undefined){
+let data156 = data98.circuitBreakers;
+if(data156 && typeof data156 == "object" && !Array.isArray(data156)){
+for(const key26 in data156){
+if(!((((key26 === "maxConnections") || (key26 === "maxPendingRequests")) || (key26 === "maxRequests")) || (key26 === "maxRetries"))){
+const err151 = {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key26}};
+(vErrors ??= []).push(err151);
 errors++;
 }
 }
-if(data120.defaultSubset !== undefined){
-if(!(validate120(data120.defaultSubset, {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/defaultSubset",parentData:data120,parentDataProperty:"defaultSubset",rootData}))){
-vErrors = vErrors === null ? validate120.errors : vErrors.concat(validate120.errors);
+if(data156.maxConnections !== undefined){
+if(!(validate34(data156.maxConnections, {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/maxConnections",parentData:data156,parentDataProperty:"maxConnections",rootData}))){
+vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+errors = vErrors.length;
+}
+}
+if(data156.maxPendingRequests !== undefined){
+if(!(validate34(data156.maxPendingRequests, {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/maxPendingRequests",parentData:data156,parentDataProperty:"maxPendingRequests",rootData}))){
+vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+errors = vErrors.length;
+}
+}
+if(data156.maxRequests !== undefined){
+if(!(validate34(data156.maxRequests, {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/maxRequests",parentData:data156,parentDataProperty:"maxRequests",rootData}))){
+vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+errors = vErrors.length;
+}
+}
+if(data156.maxRetries !== undefined){
+if(!(validate34(data156.maxRetries, {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/maxRetries",parentData:data156,parentDataProperty:"maxRetries",rootData}))){
+vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
 errors = vErrors.length;
 }
 }
 } else {
-const err170 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err170);
-errors++;
-}
-}
-if(data100.connections !== undefined){
-let data149 = data100.connections;
-if(data149 && typeof data149 == "object" && !Array.isArray(data149)){
-for(const key25 in data149){
-if(!((key25 === "idleTimeout") || (key25 === "maxRequests"))){
-const err171 = {instancePath:instancePath+"/clusters/" + i13+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key25}};
-(vErrors ??= []).push(err171);
-errors++;
-}
-}
-if(data149.idleTimeout !== undefined){
-if(!(validate28(data149.idleTimeout, {instancePath:instancePath+"/clusters/" + i13+"/connections/idleTimeout",parentData:data149,parentDataProperty:"idleTimeout",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
-errors = vErrors.length;
-}
-}
-if(data149.maxRequests !== undefined){
-if(!(validate36(data149.maxRequests, {instancePath:instancePath+"/clusters/" + i13+"/connections/maxRequests",parentData:data149,parentDataProperty:"maxRequests",rootData}))){
-vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
-errors = vErrors.length;
-}
-}
-} else {
-const err172 = {instancePath:instancePath+"/clusters/" + i13+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err172);
-errors++;
-}
-}
-if(data100.http2 !== undefined){
-let data152 = data100.http2;
-if(data152 && typeof data152 == "object" && !Array.isArray(data152)){
-for(const key26 in data152){
-if(!((key26 === "keepAliveInterval") || (key26 === "keepAliveTimeout"))){
-const err173 = {instancePath:instancePath+"/clusters/" + i13+"/http2",schemaPath:"#/properties/clusters/items/properties/http2/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key26}};
-(vErrors ??= []).push(err173);
-errors++;
-}
-}
-if(data152.keepAliveInterval !== undefined){
-if(!(validate28(data152.keepAliveInterval, {instancePath:instancePath+"/clusters/" + i13+"/http2/keepAliveInterval",parentData:data152,parentDataProperty:"keepAliveInterval",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
-errors = vErrors.length;
-}
-}
-if(data152.keepAliveTimeout !== undefined){
-if(!(validate28(data152.keepAliveTimeout, {instancePath:instancePath+"/clusters/" + i13+"/http2/keepAliveTimeout",parentData:data152,parentDataProperty:"keepAliveTimeout",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
-errors = vErrors.length;
-}
-}
-} else {
-const err174 = {instancePath:instancePath+"/clusters/" + i13+"/http2",schemaPath:"#/properties/clusters/items/properties/http2/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err174);
-errors++;
-}
-}
-if(data100.circuitBreakers !== undefined){
-let data155 = data100.circuitBreakers;
-if(data155 && typeof data155 == "object" && !Array.isArray(data155)){
-for(const key27 in data155){
-if(!((((key27 === "maxConnections") || (key27 === "maxPendingRequests")) || (key27 === "maxRequests")) || (key27 === "maxRetries"))){
-const err175 = {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key27}};
-(vErrors ??= []).push(err175);
-errors++;
-}
-}
-if(data155.maxConnections !== undefined){
-if(!(validate36(data155.maxConnections, {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/maxConnections",parentData:data155,parentDataProperty:"maxConnections",rootData}))){
-vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
-errors = vErrors.length;
-}
-}
-if(data155.maxPendingRequests !== undefined){
-if(!(validate36(data155.maxPendingRequests, {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/maxPendingRequests",parentData:data155,parentDataProperty:"maxPendingRequests",rootData}))){
-vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
-errors = vErrors.length;
-}
-}
-if(data155.maxRequests !== undefined){
-if(!(validate36(data155.maxRequests, {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/maxRequests",parentData:data155,parentDataProperty:"maxRequests",rootData}))){
-vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
-errors = vErrors.length;
-}
-}
-if(data155.maxRetries !== undefined){
-if(!(validate36(data155.maxRetries, {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/maxRetries",parentData:data155,parentDataProperty:"maxRetries",rootData}))){
-vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
-errors = vErrors.length;
-}
-}
-} else {
-const err176 = {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err176);
+const err152 = {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err152);
 errors++;
 }
 }
 } else {
-const err177 = {instancePath:instancePath+"/clusters/" + i13,schemaPath:"#/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err177);
+const err153 = {instancePath:instancePath+"/clusters/" + i13,schemaPath:"#/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err153);
 errors++;
 }
 }
 } else {
-const err178 = {instancePath:instancePath+"/clusters",schemaPath:"#/properties/clusters/type",keyword:"type",params:{type: "array"}};
-(vErrors ??= []).push(err178);
+const err154 = {instancePath:instancePath+"/clusters",schemaPath:"#/properties/clusters/type",keyword:"type",params:{type: "array"}};
+(vErrors ??= []).push(err154);
 errors++;
 }
 }
 } else {
-const err179 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err179);
+const err155 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err155);
 errors++;
 }
 validate21.errors = vErrors;
