@@ -54,6 +54,8 @@ export class Cluster {
   tls: ClientTls | null = null;
   /** Made on first use. */
   private opaque: ClientTls | null = null;
+  /** `tls` is that of a configuration. */
+  private tlsTaken = false;
   /** No longer configured. */
   private drained = false;
   hosts: readonly Host[] = [];
@@ -87,6 +89,7 @@ export class Cluster {
     config.endpoints.forEach((endpoint, i) => {
       const old = before.get(endpoint.text);
       const host = new Host(endpoint.address, endpoint.text, endpoint.weight, plan.hosts[i]!);
+      if (endpoint.hostname !== '') host.foundAs(endpoint.hostname);
       // A connection that told its host of a caller is that caller's, one that did not is nobody's: they do not mix.
       if (sameWay && old !== undefined && old.pool !== null) {
         before.delete(endpoint.text);
@@ -141,13 +144,13 @@ export class Cluster {
   /** @returns whether connections that are open already are as those that will be made. */
   private takeTls(config: ClusterConfig): boolean {
     const { loop } = this.tools;
-    // Before the first configuration there is nothing to compare with.
-    if (this.hosts.length > 0 && config.tls?.hash === this.config.tls?.hash && config.protocol === this.config.protocol) return true;
+    if (this.tlsTaken && config.tls?.hash === this.config.tls?.hash && config.protocol === this.config.protocol) return true;
     const next = config.tls === null ? null : compileClientTls(config.tls, ALPN[config.protocol]);
     if (next !== null) loop.prepareTls(next);
     this.forgetTls();
     this.tls = next;
     this.opaque = null;
+    this.tlsTaken = true;
     return false;
   }
 

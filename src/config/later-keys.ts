@@ -9,7 +9,7 @@ export const LATER_KEYS: Readonly<Record<string, readonly string[]>> = {
   virtualHost: ['retry', 'filters'],
   route: ['filters'],
   forward: ['subset', 'priority', 'retry', 'hedge', 'mirror', 'hashOn'],
-  cluster: ['dnsRefresh', 'outlierDetection', 'healthChecks'],
+  cluster: ['outlierDetection', 'healthChecks'],
   endpoint: ['priority', 'zone', 'metadata'],
   loadBalancing: [
     'choiceCount', 'activeRequestBias', 'minRingSize', 'maxRingSize', 'tableSize', 'hashBalanceFactor', 'panicPercent',
@@ -21,7 +21,6 @@ export const LATER_KEYS: Readonly<Record<string, readonly string[]>> = {
 
 /** By `title.key`. */
 export const LATER_VALUES: Readonly<Record<string, readonly string[]>> = {
-  'cluster.type': ['strictDns', 'logicalDns'],
   'loadBalancing.policy': ['leastRequest', 'ringHash', 'maglev', 'peakEwma'],
 };
 

@@ -1,20 +1,26 @@
 // A cluster → snapshot form. Primary thread; pure.
 
-import { parseAddress } from '../address.ts';
+import { endpointName, parseAddress } from '../address.ts';
 import { DEFAULTS } from '../defaults.ts';
 import type { ClusterDocument, EndpointDocument } from '../document.ts';
 import type { ClusterConfig, EndpointConfig } from '../snapshot.ts';
 import type { SecretFiles } from '../secrets.ts';
 import { parseDuration } from '../units.ts';
 import { contentHash } from './content.ts';
+import { buildDns } from './dns.ts';
 import { buildClientTls } from './tls.ts';
 
 export function buildCluster(cluster: ClusterDocument, secrets: SecretFiles): ClusterConfig {
   const defaults = DEFAULTS.cluster;
+  const type = cluster.type ?? defaults.type;
+  const endpoints = (cluster.endpoints ?? []).map(buildEndpoint);
+  const dns = type === 'strictDns' || type === 'logicalDns' ? buildDns(cluster, endpoints) : null;
   const body = {
     name: cluster.name,
-    type: cluster.type ?? defaults.type,
-    endpoints: (cluster.endpoints ?? []).map(buildEndpoint),
+    type,
+    endpoints: dns === null ? endpoints : [],
+    answer: 0,
+    dns,
     protocol: cluster.protocol ?? defaults.protocol,
     proxyProtocol: cluster.proxyProtocol ?? null,
     connectTimeoutMs: parseDuration(cluster.connectTimeout ?? defaults.connectTimeout),
@@ -35,5 +41,5 @@ export function buildCluster(cluster: ClusterDocument, secrets: SecretFiles): Cl
 
 function buildEndpoint(document: string | EndpointDocument): EndpointConfig {
   const endpoint: EndpointDocument = typeof document === 'string' ? { address: document } : document;
-  return { address: parseAddress(endpoint.address), text: endpoint.address, weight: endpoint.weight ?? DEFAULTS.endpoint.weight };
+  return { address: parseAddress(endpoint.address), text: endpoint.address, hostname: endpointName(endpoint.address), weight: endpoint.weight ?? DEFAULTS.endpoint.weight };
 }

@@ -8,6 +8,7 @@ import { MAX_WEIGHT } from '../limits.ts';
 import type { Place } from '../place.ts';
 import type { CheckScope } from './check.ts';
 import { Register } from './choices.ts';
+import { checkDns } from './dns.ts';
 import { checkKeepAlive } from './keep-alive.ts';
 import { checkClientTls } from './tls.ts';
 
@@ -20,6 +21,7 @@ export function checkClusters(clusters: Place, scope: CheckScope): void {
     if (text !== null) names.add(text, name.pointer, `the cluster name ${JSON.stringify(text)}`);
     checkType(cluster, problems);
     checkEndpoints(cluster.at('endpoints'), problems);
+    checkDns(cluster, problems);
     checkHttp2(cluster, problems);
     checkClientTls(cluster.at('tls'), scope);
   }

@@ -3,7 +3,7 @@
 import { FORMATS } from './formats.ts';
 export const validate = validate21;
 
-const schema6 = {"$schema":"http://json-schema.org/draft-07/schema#","title":"configuration","type":"object","properties":{"$schema":{"$ref":"#/definitions/string"},"workers":{"anyOf":[{"const":"auto"},{"type":"integer","minimum":1,"maximum":1024}]},"pinWorkers":{"$ref":"#/definitions/boolean"},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"admin":{"anyOf":[{"const":false},{"title":"admin","type":"object","properties":{"address":{"$ref":"#/definitions/listenAddress"}},"required":[],"additionalProperties":false}]},"logLevel":{"type":"string","enum":["trace","debug","info","warn","error","off"]},"drainTimeout":{"$ref":"#/definitions/duration"},"watch":{"$ref":"#/definitions/boolean"},"listeners":{"type":"array","items":{"title":"listener","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"address":{"$ref":"#/definitions/listenAddress"},"maxConnections":{"$ref":"#/definitions/integer2"},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"tls":{"title":"tls","type":"object","properties":{"certificates":{"type":"array","items":{"title":"certificate","type":"object","properties":{"cert":{"$ref":"#/definitions/name"},"key":{"$ref":"#/definitions/name"},"serverNames":{"type":"array","items":{"type":"string","format":"serverNameRule"}}},"required":["cert","key"],"additionalProperties":false},"minItems":1},"minVersion":{"type":"string","enum":["TLSv1.2","TLSv1.3"]},"maxVersion":{"type":"string","enum":["TLSv1.2","TLSv1.3"]},"cipherSuites":{"type":"array","items":{"type":"string","format":"cipherName"}},"alpn":{"type":"array","items":{"type":"string","format":"alpnName"}},"clientCa":{"$ref":"#/definitions/name"},"requireClientCertificate":{"$ref":"#/definitions/boolean"},"subjectAltNames":{"$ref":"#/definitions/array2"},"sessionTicketKeys":{"type":"array","items":{"$ref":"#/definitions/string"}}},"required":["certificates"],"additionalProperties":false},"proxyProtocol":{"$ref":"#/definitions/boolean"},"http":{"title":"http","type":"object","properties":{"protocols":{"type":"array","items":{"type":"string","enum":["http1","http2"]},"minItems":1},"serverName":{"anyOf":[{"type":"string","format":"serverName"},{"const":false}]},"useRemoteAddress":{"$ref":"#/definitions/boolean"},"xffNumTrustedHops":{"type":"integer","minimum":0,"maximum":100},"trustedCidrs":{"type":"array","items":{"type":"string","format":"cidr"}},"normalizePath":{"$ref":"#/definitions/boolean"},"mergeSlashes":{"$ref":"#/definitions/boolean"},"pathWithEscapedSlashes":{"type":"string","enum":["keep","reject","unescapeAndRedirect","unescapeAndForward"]},"headersWithUnderscores":{"type":"string","enum":["allow","drop","reject"]},"maxRequestHeadersSize":{"$ref":"#/definitions/size"},"maxRequestHeaders":{"type":"integer","minimum":1,"maximum":8192},"maxRequestBodySize":{"$ref":"#/definitions/size"},"acceptHttp10":{"$ref":"#/definitions/boolean"},"timeouts":{"title":"timeouts","type":"object","properties":{"idle":{"$ref":"#/definitions/duration"},"requestHeaders":{"$ref":"#/definitions/duration"},"request":{"$ref":"#/definitions/duration"},"streamIdle":{"$ref":"#/definitions/duration"}},"required":[],"additionalProperties":false},"http2":{"title":"http2","type":"object","properties":{"maxConcurrentStreams":{"$ref":"#/definitions/integer3"},"initialStreamWindow":{"$ref":"#/definitions/size"},"initialConnectionWindow":{"$ref":"#/definitions/size"},"keepAliveInterval":{"$ref":"#/definitions/duration"},"keepAliveTimeout":{"$ref":"#/definitions/duration"},"maxOutboundFrames":{"$ref":"#/definitions/integer3"},"maxOutboundControlFrames":{"$ref":"#/definitions/integer3"},"maxConsecutiveEmptyFrames":{"$ref":"#/definitions/integer2"},"maxPriorityFramesPerStream":{"$ref":"#/definitions/integer2"},"maxWindowUpdatesPerDataFrame":{"$ref":"#/definitions/integer3"},"maxContinuationFrames":{"$ref":"#/definitions/integer2"},"prematureResetStreams":{"$ref":"#/definitions/integer2"}},"required":[],"additionalProperties":false},"requestId":{"title":"requestId","type":"object","properties":{"generate":{"$ref":"#/definitions/boolean"},"preserveExternal":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false},"upgrades":{"$ref":"#/definitions/upgrade"},"filters":{"type":"array","items":{"title":"filter","type":"object","properties":{"grpcWeb":{"title":"grpcWeb","type":"object","properties":{},"required":[],"additionalProperties":false},"grpcStats":{"title":"grpcStats","type":"object","properties":{"methods":{"type":"array","items":{"type":"string","format":"grpcMethod"}}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false}},"accessLog":{"$ref":"#/definitions/array3"},"routes":{"$ref":"#/definitions/array4"},"virtualHosts":{"type":"array","items":{"title":"virtualHost","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"domains":{"type":"array","items":{"type":"string","format":"domain"},"minItems":1},"requestHeaders":{"$ref":"#/definitions/headerEdits"},"responseHeaders":{"$ref":"#/definitions/headerEdits"},"routes":{"$ref":"#/definitions/array4"}},"required":["domains","routes"],"additionalProperties":false},"minItems":1}},"required":[],"additionalProperties":false},"tcp":{"title":"tcp","type":"object","properties":{"cluster":{"$ref":"#/definitions/name"},"clusters":{"$ref":"#/definitions/array"},"sniRoutes":{"type":"object","propertyNames":{"type":"string","format":"serverNamePattern"},"additionalProperties":{"anyOf":[{"type":"string","format":"name"},{"type":"array","items":{"$ref":"#/definitions/weightedCluster"},"minItems":1}]}},"idleTimeout":{"$ref":"#/definitions/duration"},"maxConnectAttempts":{"type":"integer","minimum":1,"maximum":100},"accessLog":{"$ref":"#/definitions/array3"}},"required":[],"additionalProperties":false}},"required":["address"],"additionalProperties":false},"minItems":1},"clusters":{"type":"array","items":{"title":"cluster","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"type":{"type":"string","enum":["static","originalDst"]},"endpoints":{"type":"array","items":{"anyOf":[{"type":"string","format":"endpointAddress"},{"title":"endpoint","type":"object","properties":{"address":{"type":"string","format":"endpointAddress"},"weight":{"type":"integer","minimum":1,"maximum":4294967295}},"required":["address"],"additionalProperties":false}]}},"protocol":{"type":"string","enum":["http1","http2","auto"]},"proxyProtocol":{"type":"string","enum":["v1","v2"]},"tls":{"title":"clusterTls","type":"object","properties":{"ca":{"$ref":"#/definitions/name"},"serverName":{"$ref":"#/definitions/authority"},"subjectAltNames":{"$ref":"#/definitions/array2"},"cert":{"$ref":"#/definitions/name"},"key":{"$ref":"#/definitions/name"},"insecureSkipVerify":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false},"connectTimeout":{"$ref":"#/definitions/duration"},"loadBalancing":{"title":"loadBalancing","type":"object","properties":{"policy":{"type":"string","enum":["roundRobin","random"]}},"required":[],"additionalProperties":false},"connections":{"title":"connections","type":"object","properties":{"idleTimeout":{"$ref":"#/definitions/duration"},"maxRequests":{"$ref":"#/definitions/integer2"}},"required":[],"additionalProperties":false},"http2":{"title":"clusterHttp2","type":"object","properties":{"keepAliveInterval":{"$ref":"#/definitions/duration"},"keepAliveTimeout":{"$ref":"#/definitions/duration"}},"required":[],"additionalProperties":false},"circuitBreakers":{"title":"circuitBreakers","type":"object","properties":{"maxConnections":{"$ref":"#/definitions/integer2"},"maxPendingRequests":{"$ref":"#/definitions/integer2"},"maxRequests":{"$ref":"#/definitions/integer2"},"maxRetries":{"$ref":"#/definitions/integer2"}},"required":[],"additionalProperties":false}},"required":["name"],"additionalProperties":false}}},"required":["listeners"],"additionalProperties":false};
+const schema6 = {"$schema":"http://json-schema.org/draft-07/schema#","title":"configuration","type":"object","properties":{"$schema":{"$ref":"#/definitions/string"},"workers":{"anyOf":[{"const":"auto"},{"type":"integer","minimum":1,"maximum":1024}]},"pinWorkers":{"$ref":"#/definitions/boolean"},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"admin":{"anyOf":[{"const":false},{"title":"admin","type":"object","properties":{"address":{"$ref":"#/definitions/listenAddress"}},"required":[],"additionalProperties":false}]},"logLevel":{"type":"string","enum":["trace","debug","info","warn","error","off"]},"drainTimeout":{"$ref":"#/definitions/duration"},"watch":{"$ref":"#/definitions/boolean"},"listeners":{"type":"array","items":{"title":"listener","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"address":{"$ref":"#/definitions/listenAddress"},"maxConnections":{"$ref":"#/definitions/integer2"},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"tls":{"title":"tls","type":"object","properties":{"certificates":{"type":"array","items":{"title":"certificate","type":"object","properties":{"cert":{"$ref":"#/definitions/name"},"key":{"$ref":"#/definitions/name"},"serverNames":{"type":"array","items":{"type":"string","format":"serverNameRule"}}},"required":["cert","key"],"additionalProperties":false},"minItems":1},"minVersion":{"type":"string","enum":["TLSv1.2","TLSv1.3"]},"maxVersion":{"type":"string","enum":["TLSv1.2","TLSv1.3"]},"cipherSuites":{"type":"array","items":{"type":"string","format":"cipherName"}},"alpn":{"type":"array","items":{"type":"string","format":"alpnName"}},"clientCa":{"$ref":"#/definitions/name"},"requireClientCertificate":{"$ref":"#/definitions/boolean"},"subjectAltNames":{"$ref":"#/definitions/array2"},"sessionTicketKeys":{"type":"array","items":{"$ref":"#/definitions/string"}}},"required":["certificates"],"additionalProperties":false},"proxyProtocol":{"$ref":"#/definitions/boolean"},"http":{"title":"http","type":"object","properties":{"protocols":{"type":"array","items":{"type":"string","enum":["http1","http2"]},"minItems":1},"serverName":{"anyOf":[{"type":"string","format":"serverName"},{"const":false}]},"useRemoteAddress":{"$ref":"#/definitions/boolean"},"xffNumTrustedHops":{"type":"integer","minimum":0,"maximum":100},"trustedCidrs":{"type":"array","items":{"type":"string","format":"cidr"}},"normalizePath":{"$ref":"#/definitions/boolean"},"mergeSlashes":{"$ref":"#/definitions/boolean"},"pathWithEscapedSlashes":{"type":"string","enum":["keep","reject","unescapeAndRedirect","unescapeAndForward"]},"headersWithUnderscores":{"type":"string","enum":["allow","drop","reject"]},"maxRequestHeadersSize":{"$ref":"#/definitions/size"},"maxRequestHeaders":{"type":"integer","minimum":1,"maximum":8192},"maxRequestBodySize":{"$ref":"#/definitions/size"},"acceptHttp10":{"$ref":"#/definitions/boolean"},"timeouts":{"title":"timeouts","type":"object","properties":{"idle":{"$ref":"#/definitions/duration"},"requestHeaders":{"$ref":"#/definitions/duration"},"request":{"$ref":"#/definitions/duration"},"streamIdle":{"$ref":"#/definitions/duration"}},"required":[],"additionalProperties":false},"http2":{"title":"http2","type":"object","properties":{"maxConcurrentStreams":{"$ref":"#/definitions/integer3"},"initialStreamWindow":{"$ref":"#/definitions/size"},"initialConnectionWindow":{"$ref":"#/definitions/size"},"keepAliveInterval":{"$ref":"#/definitions/duration"},"keepAliveTimeout":{"$ref":"#/definitions/duration"},"maxOutboundFrames":{"$ref":"#/definitions/integer3"},"maxOutboundControlFrames":{"$ref":"#/definitions/integer3"},"maxConsecutiveEmptyFrames":{"$ref":"#/definitions/integer2"},"maxPriorityFramesPerStream":{"$ref":"#/definitions/integer2"},"maxWindowUpdatesPerDataFrame":{"$ref":"#/definitions/integer3"},"maxContinuationFrames":{"$ref":"#/definitions/integer2"},"prematureResetStreams":{"$ref":"#/definitions/integer2"}},"required":[],"additionalProperties":false},"requestId":{"title":"requestId","type":"object","properties":{"generate":{"$ref":"#/definitions/boolean"},"preserveExternal":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false},"upgrades":{"$ref":"#/definitions/upgrade"},"filters":{"type":"array","items":{"title":"filter","type":"object","properties":{"grpcWeb":{"title":"grpcWeb","type":"object","properties":{},"required":[],"additionalProperties":false},"grpcStats":{"title":"grpcStats","type":"object","properties":{"methods":{"type":"array","items":{"type":"string","format":"grpcMethod"}}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false}},"accessLog":{"$ref":"#/definitions/array3"},"routes":{"$ref":"#/definitions/array4"},"virtualHosts":{"type":"array","items":{"title":"virtualHost","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"domains":{"type":"array","items":{"type":"string","format":"domain"},"minItems":1},"requestHeaders":{"$ref":"#/definitions/headerEdits"},"responseHeaders":{"$ref":"#/definitions/headerEdits"},"routes":{"$ref":"#/definitions/array4"}},"required":["domains","routes"],"additionalProperties":false},"minItems":1}},"required":[],"additionalProperties":false},"tcp":{"title":"tcp","type":"object","properties":{"cluster":{"$ref":"#/definitions/name"},"clusters":{"$ref":"#/definitions/array"},"sniRoutes":{"type":"object","propertyNames":{"type":"string","format":"serverNamePattern"},"additionalProperties":{"anyOf":[{"type":"string","format":"name"},{"type":"array","items":{"$ref":"#/definitions/weightedCluster"},"minItems":1}]}},"idleTimeout":{"$ref":"#/definitions/duration"},"maxConnectAttempts":{"type":"integer","minimum":1,"maximum":100},"accessLog":{"$ref":"#/definitions/array3"}},"required":[],"additionalProperties":false}},"required":["address"],"additionalProperties":false},"minItems":1},"clusters":{"type":"array","items":{"title":"cluster","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"type":{"type":"string","enum":["static","strictDns","logicalDns","originalDst"]},"endpoints":{"type":"array","items":{"anyOf":[{"type":"string","format":"endpointAddress"},{"title":"endpoint","type":"object","properties":{"address":{"type":"string","format":"endpointAddress"},"weight":{"type":"integer","minimum":1,"maximum":4294967295}},"required":["address"],"additionalProperties":false}]}},"dnsRefresh":{"$ref":"#/definitions/duration"},"dnsJitter":{"$ref":"#/definitions/duration"},"dnsFailureRefresh":{"title":"dnsFailureRefresh","type":"object","properties":{"base":{"$ref":"#/definitions/duration"},"max":{"$ref":"#/definitions/duration"}},"required":["base"],"additionalProperties":false},"respectDnsTtl":{"$ref":"#/definitions/boolean"},"dnsLookupFamily":{"type":"string","enum":["auto","v4Only","v6Only","v4Preferred","all"]},"dnsResolvers":{"type":"array","items":{"type":"string","format":"resolverAddress"},"minItems":1},"protocol":{"type":"string","enum":["http1","http2","auto"]},"proxyProtocol":{"type":"string","enum":["v1","v2"]},"tls":{"title":"clusterTls","type":"object","properties":{"ca":{"$ref":"#/definitions/name"},"serverName":{"$ref":"#/definitions/authority"},"subjectAltNames":{"$ref":"#/definitions/array2"},"cert":{"$ref":"#/definitions/name"},"key":{"$ref":"#/definitions/name"},"insecureSkipVerify":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false},"connectTimeout":{"$ref":"#/definitions/duration"},"loadBalancing":{"title":"loadBalancing","type":"object","properties":{"policy":{"type":"string","enum":["roundRobin","random"]}},"required":[],"additionalProperties":false},"connections":{"title":"connections","type":"object","properties":{"idleTimeout":{"$ref":"#/definitions/duration"},"maxRequests":{"$ref":"#/definitions/integer2"}},"required":[],"additionalProperties":false},"http2":{"title":"clusterHttp2","type":"object","properties":{"keepAliveInterval":{"$ref":"#/definitions/duration"},"keepAliveTimeout":{"$ref":"#/definitions/duration"}},"required":[],"additionalProperties":false},"circuitBreakers":{"title":"circuitBreakers","type":"object","properties":{"maxConnections":{"$ref":"#/definitions/integer2"},"maxPendingRequests":{"$ref":"#/definitions/integer2"},"maxRequests":{"$ref":"#/definitions/integer2"},"maxRetries":{"$ref":"#/definitions/integer2"}},"required":[],"additionalProperties":false}},"required":["name"],"additionalProperties":false}}},"required":["listeners"],"additionalProperties":false};
 const func2 = Object.prototype.hasOwnProperty;
 const schema7 = {"type":"string"};
 
@@ -1458,6 +1458,7 @@ const formats24 = FORMATS.grpcMethod;
 const formats58 = FORMATS.domain;
 const formats60 = FORMATS.serverNamePattern;
 const formats64 = FORMATS.endpointAddress;
+const formats68 = FORMATS.resolverAddress;
 
 function validate21(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
@@ -2642,7 +2643,7 @@ const err110 = {instancePath:instancePath+"/clusters/" + i13+"/type",schemaPath:
 (vErrors ??= []).push(err110);
 errors++;
 }
-if(!((data100 === "static") || (data100 === "originalDst"))){
+if(!((((data100 === "static") || (data100 === "strictDns")) || (data100 === "logicalDns")) || (data100 === "originalDst"))){
 const err111 = {instancePath:instancePath+"/clusters/" + i13+"/type",schemaPath:"#/properties/clusters/items/properties/type/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.type.enum}};
 (vErrors ??= []).push(err111);
 errors++;
@@ -2748,81 +2749,174 @@ const err123 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints",schema
 errors++;
 }
 }
-if(data98.protocol !== undefined){
-let data105 = data98.protocol;
-if(typeof data105 !== "string"){
-const err124 = {instancePath:instancePath+"/clusters/" + i13+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/type",keyword:"type",params:{type: "string"}};
+if(data98.dnsRefresh !== undefined){
+if(!(validate28(data98.dnsRefresh, {instancePath:instancePath+"/clusters/" + i13+"/dnsRefresh",parentData:data98,parentDataProperty:"dnsRefresh",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+if(data98.dnsJitter !== undefined){
+if(!(validate28(data98.dnsJitter, {instancePath:instancePath+"/clusters/" + i13+"/dnsJitter",parentData:data98,parentDataProperty:"dnsJitter",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+if(data98.dnsFailureRefresh !== undefined){
+let data107 = data98.dnsFailureRefresh;
+if(data107 && typeof data107 == "object" && !Array.isArray(data107)){
+if(data107.base === undefined){
+const err124 = {instancePath:instancePath+"/clusters/" + i13+"/dnsFailureRefresh",schemaPath:"#/properties/clusters/items/properties/dnsFailureRefresh/required",keyword:"required",params:{missingProperty: "base"}};
 (vErrors ??= []).push(err124);
 errors++;
 }
-if(!(((data105 === "http1") || (data105 === "http2")) || (data105 === "auto"))){
-const err125 = {instancePath:instancePath+"/clusters/" + i13+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.protocol.enum}};
+for(const key18 in data107){
+if(!((key18 === "base") || (key18 === "max"))){
+const err125 = {instancePath:instancePath+"/clusters/" + i13+"/dnsFailureRefresh",schemaPath:"#/properties/clusters/items/properties/dnsFailureRefresh/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key18}};
 (vErrors ??= []).push(err125);
 errors++;
 }
 }
-if(data98.proxyProtocol !== undefined){
-let data106 = data98.proxyProtocol;
-if(typeof data106 !== "string"){
-const err126 = {instancePath:instancePath+"/clusters/" + i13+"/proxyProtocol",schemaPath:"#/properties/clusters/items/properties/proxyProtocol/type",keyword:"type",params:{type: "string"}};
+if(data107.base !== undefined){
+if(!(validate28(data107.base, {instancePath:instancePath+"/clusters/" + i13+"/dnsFailureRefresh/base",parentData:data107,parentDataProperty:"base",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+if(data107.max !== undefined){
+if(!(validate28(data107.max, {instancePath:instancePath+"/clusters/" + i13+"/dnsFailureRefresh/max",parentData:data107,parentDataProperty:"max",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err126 = {instancePath:instancePath+"/clusters/" + i13+"/dnsFailureRefresh",schemaPath:"#/properties/clusters/items/properties/dnsFailureRefresh/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err126);
 errors++;
 }
-if(!((data106 === "v1") || (data106 === "v2"))){
-const err127 = {instancePath:instancePath+"/clusters/" + i13+"/proxyProtocol",schemaPath:"#/properties/clusters/items/properties/proxyProtocol/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.proxyProtocol.enum}};
+}
+if(data98.respectDnsTtl !== undefined){
+if(!(validate24(data98.respectDnsTtl, {instancePath:instancePath+"/clusters/" + i13+"/respectDnsTtl",parentData:data98,parentDataProperty:"respectDnsTtl",rootData}))){
+vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
+errors = vErrors.length;
+}
+}
+if(data98.dnsLookupFamily !== undefined){
+let data111 = data98.dnsLookupFamily;
+if(typeof data111 !== "string"){
+const err127 = {instancePath:instancePath+"/clusters/" + i13+"/dnsLookupFamily",schemaPath:"#/properties/clusters/items/properties/dnsLookupFamily/type",keyword:"type",params:{type: "string"}};
 (vErrors ??= []).push(err127);
 errors++;
 }
-}
-if(data98.tls !== undefined){
-let data107 = data98.tls;
-if(data107 && typeof data107 == "object" && !Array.isArray(data107)){
-for(const key18 in data107){
-if(!((((((key18 === "ca") || (key18 === "serverName")) || (key18 === "subjectAltNames")) || (key18 === "cert")) || (key18 === "key")) || (key18 === "insecureSkipVerify"))){
-const err128 = {instancePath:instancePath+"/clusters/" + i13+"/tls",schemaPath:"#/properties/clusters/items/properties/tls/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key18}};
+if(!(((((data111 === "auto") || (data111 === "v4Only")) || (data111 === "v6Only")) || (data111 === "v4Preferred")) || (data111 === "all"))){
+const err128 = {instancePath:instancePath+"/clusters/" + i13+"/dnsLookupFamily",schemaPath:"#/properties/clusters/items/properties/dnsLookupFamily/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.dnsLookupFamily.enum}};
 (vErrors ??= []).push(err128);
 errors++;
 }
 }
-if(data107.ca !== undefined){
-if(!(validate31(data107.ca, {instancePath:instancePath+"/clusters/" + i13+"/tls/ca",parentData:data107,parentDataProperty:"ca",rootData}))){
+if(data98.dnsResolvers !== undefined){
+let data112 = data98.dnsResolvers;
+if(Array.isArray(data112)){
+if(data112.length < 1){
+const err129 = {instancePath:instancePath+"/clusters/" + i13+"/dnsResolvers",schemaPath:"#/properties/clusters/items/properties/dnsResolvers/minItems",keyword:"minItems",params:{limit: 1}};
+(vErrors ??= []).push(err129);
+errors++;
+}
+const len15 = data112.length;
+for(let i15=0; i15<len15; i15++){
+let data113 = data112[i15];
+if(typeof data113 === "string"){
+if(!(formats68(data113))){
+const err130 = {instancePath:instancePath+"/clusters/" + i13+"/dnsResolvers/" + i15,schemaPath:"#/properties/clusters/items/properties/dnsResolvers/items/format",keyword:"format",params:{format: "resolverAddress"}};
+(vErrors ??= []).push(err130);
+errors++;
+}
+} else {
+const err131 = {instancePath:instancePath+"/clusters/" + i13+"/dnsResolvers/" + i15,schemaPath:"#/properties/clusters/items/properties/dnsResolvers/items/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err131);
+errors++;
+}
+}
+} else {
+const err132 = {instancePath:instancePath+"/clusters/" + i13+"/dnsResolvers",schemaPath:"#/properties/clusters/items/properties/dnsResolvers/type",keyword:"type",params:{type: "array"}};
+(vErrors ??= []).push(err132);
+errors++;
+}
+}
+if(data98.protocol !== undefined){
+let data114 = data98.protocol;
+if(typeof data114 !== "string"){
+const err133 = {instancePath:instancePath+"/clusters/" + i13+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err133);
+errors++;
+}
+if(!(((data114 === "http1") || (data114 === "http2")) || (data114 === "auto"))){
+const err134 = {instancePath:instancePath+"/clusters/" + i13+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.protocol.enum}};
+(vErrors ??= []).push(err134);
+errors++;
+}
+}
+if(data98.proxyProtocol !== undefined){
+let data115 = data98.proxyProtocol;
+if(typeof data115 !== "string"){
+const err135 = {instancePath:instancePath+"/clusters/" + i13+"/proxyProtocol",schemaPath:"#/properties/clusters/items/properties/proxyProtocol/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err135);
+errors++;
+}
+if(!((data115 === "v1") || (data115 === "v2"))){
+const err136 = {instancePath:instancePath+"/clusters/" + i13+"/proxyProtocol",schemaPath:"#/properties/clusters/items/properties/proxyProtocol/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.proxyProtocol.enum}};
+(vErrors ??= []).push(err136);
+errors++;
+}
+}
+if(data98.tls !== undefined){
+let data116 = data98.tls;
+if(data116 && typeof data116 == "object" && !Array.isArray(data116)){
+for(const key19 in data116){
+if(!((((((key19 === "ca") || (key19 === "serverName")) || (key19 === "subjectAltNames")) || (key19 === "cert")) || (key19 === "key")) || (key19 === "insecureSkipVerify"))){
+const err137 = {instancePath:instancePath+"/clusters/" + i13+"/tls",schemaPath:"#/properties/clusters/items/properties/tls/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key19}};
+(vErrors ??= []).push(err137);
+errors++;
+}
+}
+if(data116.ca !== undefined){
+if(!(validate31(data116.ca, {instancePath:instancePath+"/clusters/" + i13+"/tls/ca",parentData:data116,parentDataProperty:"ca",rootData}))){
 vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
 errors = vErrors.length;
 }
 }
-if(data107.serverName !== undefined){
-if(!(validate121(data107.serverName, {instancePath:instancePath+"/clusters/" + i13+"/tls/serverName",parentData:data107,parentDataProperty:"serverName",rootData}))){
+if(data116.serverName !== undefined){
+if(!(validate121(data116.serverName, {instancePath:instancePath+"/clusters/" + i13+"/tls/serverName",parentData:data116,parentDataProperty:"serverName",rootData}))){
 vErrors = vErrors === null ? validate121.errors : vErrors.concat(validate121.errors);
 errors = vErrors.length;
 }
 }
-if(data107.subjectAltNames !== undefined){
-if(!(validate40(data107.subjectAltNames, {instancePath:instancePath+"/clusters/" + i13+"/tls/subjectAltNames",parentData:data107,parentDataProperty:"subjectAltNames",rootData}))){
+if(data116.subjectAltNames !== undefined){
+if(!(validate40(data116.subjectAltNames, {instancePath:instancePath+"/clusters/" + i13+"/tls/subjectAltNames",parentData:data116,parentDataProperty:"subjectAltNames",rootData}))){
 vErrors = vErrors === null ? validate40.errors : vErrors.concat(validate40.errors);
 errors = vErrors.length;
 }
 }
-if(data107.cert !== undefined){
-if(!(validate31(data107.cert, {instancePath:instancePath+"/clusters/" + i13+"/tls/cert",parentData:data107,parentDataProperty:"cert",rootData}))){
+if(data116.cert !== undefined){
+if(!(validate31(data116.cert, {instancePath:instancePath+"/clusters/" + i13+"/tls/cert",parentData:data116,parentDataProperty:"cert",rootData}))){
 vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
 errors = vErrors.length;
 }
 }
-if(data107.key !== undefined){
-if(!(validate31(data107.key, {instancePath:instancePath+"/clusters/" + i13+"/tls/key",parentData:data107,parentDataProperty:"key",rootData}))){
+if(data116.key !== undefined){
+if(!(validate31(data116.key, {instancePath:instancePath+"/clusters/" + i13+"/tls/key",parentData:data116,parentDataProperty:"key",rootData}))){
 vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
 errors = vErrors.length;
 }
 }
-if(data107.insecureSkipVerify !== undefined){
-if(!(validate24(data107.insecureSkipVerify, {instancePath:instancePath+"/clusters/" + i13+"/tls/insecureSkipVerify",parentData:data107,parentDataProperty:"insecureSkipVerify",rootData}))){
+if(data116.insecureSkipVerify !== undefined){
+if(!(validate24(data116.insecureSkipVerify, {instancePath:instancePath+"/clusters/" + i13+"/tls/insecureSkipVerify",parentData:data116,parentDataProperty:"insecureSkipVerify",rootData}))){
 vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
 errors = vErrors.length;
 }
 }
 } else {
-const err129 = {instancePath:instancePath+"/clusters/" + i13+"/tls",schemaPath:"#/properties/clusters/items/properties/tls/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err129);
+const err138 = {instancePath:instancePath+"/clusters/" + i13+"/tls",schemaPath:"#/properties/clusters/items/properties/tls/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err138);
 errors++;
 }
 }
@@ -2833,145 +2927,145 @@ errors = vErrors.length;
 }
 }
 if(data98.loadBalancing !== undefined){
-let data115 = data98.loadBalancing;
-if(data115 && typeof data115 == "object" && !Array.isArray(data115)){
-for(const key19 in data115){
-if(!(key19 === "policy")){
-const err130 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key19}};
-(vErrors ??= []).push(err130);
-errors++;
-}
-}
-if(data115.policy !== undefined){
-let data116 = data115.policy;
-if(typeof data116 !== "string"){
-const err131 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err131);
-errors++;
-}
-if(!((data116 === "roundRobin") || (data116 === "random"))){
-const err132 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.loadBalancing.properties.policy.enum}};
-(vErrors ??= []).push(err132);
-errors++;
-}
-}
-} else {
-const err133 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err133);
-errors++;
-}
-}
-if(data98.connections !== undefined){
-let data117 = data98.connections;
-if(data117 && typeof data117 == "object" && !Array.isArray(data117)){
-for(const key20 in data117){
-if(!((key20 === "idleTimeout") || (key20 === "maxRequests"))){
-const err134 = {instancePath:instancePath+"/clusters/" + i13+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key20}};
-(vErrors ??= []).push(err134);
-errors++;
-}
-}
-if(data117.idleTimeout !== undefined){
-if(!(validate28(data117.idleTimeout, {instancePath:instancePath+"/clusters/" + i13+"/connections/idleTimeout",parentData:data117,parentDataProperty:"idleTimeout",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
-errors = vErrors.length;
-}
-}
-if(data117.maxRequests !== undefined){
-if(!(validate34(data117.maxRequests, {instancePath:instancePath+"/clusters/" + i13+"/connections/maxRequests",parentData:data117,parentDataProperty:"maxRequests",rootData}))){
-vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
-errors = vErrors.length;
-}
-}
-} else {
-const err135 = {instancePath:instancePath+"/clusters/" + i13+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err135);
-errors++;
-}
-}
-if(data98.http2 !== undefined){
-let data120 = data98.http2;
-if(data120 && typeof data120 == "object" && !Array.isArray(data120)){
-for(const key21 in data120){
-if(!((key21 === "keepAliveInterval") || (key21 === "keepAliveTimeout"))){
-const err136 = {instancePath:instancePath+"/clusters/" + i13+"/http2",schemaPath:"#/properties/clusters/items/properties/http2/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key21}};
-(vErrors ??= []).push(err136);
-errors++;
-}
-}
-if(data120.keepAliveInterval !== undefined){
-if(!(validate28(data120.keepAliveInterval, {instancePath:instancePath+"/clusters/" + i13+"/http2/keepAliveInterval",parentData:data120,parentDataProperty:"keepAliveInterval",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
-errors = vErrors.length;
-}
-}
-if(data120.keepAliveTimeout !== undefined){
-if(!(validate28(data120.keepAliveTimeout, {instancePath:instancePath+"/clusters/" + i13+"/http2/keepAliveTimeout",parentData:data120,parentDataProperty:"keepAliveTimeout",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
-errors = vErrors.length;
-}
-}
-} else {
-const err137 = {instancePath:instancePath+"/clusters/" + i13+"/http2",schemaPath:"#/properties/clusters/items/properties/http2/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err137);
-errors++;
-}
-}
-if(data98.circuitBreakers !== undefined){
-let data123 = data98.circuitBreakers;
-if(data123 && typeof data123 == "object" && !Array.isArray(data123)){
-for(const key22 in data123){
-if(!((((key22 === "maxConnections") || (key22 === "maxPendingRequests")) || (key22 === "maxRequests")) || (key22 === "maxRetries"))){
-const err138 = {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key22}};
-(vErrors ??= []).push(err138);
-errors++;
-}
-}
-if(data123.maxConnections !== undefined){
-if(!(validate34(data123.maxConnections, {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/maxConnections",parentData:data123,parentDataProperty:"maxConnections",rootData}))){
-vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
-errors = vErrors.length;
-}
-}
-if(data123.maxPendingRequests !== undefined){
-if(!(validate34(data123.maxPendingRequests, {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/maxPendingRequests",parentData:data123,parentDataProperty:"maxPendingRequests",rootData}))){
-vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
-errors = vErrors.length;
-}
-}
-if(data123.maxRequests !== undefined){
-if(!(validate34(data123.maxRequests, {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/maxRequests",parentData:data123,parentDataProperty:"maxRequests",rootData}))){
-vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
-errors = vErrors.length;
-}
-}
-if(data123.maxRetries !== undefined){
-if(!(validate34(data123.maxRetries, {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/maxRetries",parentData:data123,parentDataProperty:"maxRetries",rootData}))){
-vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
-errors = vErrors.length;
-}
-}
-} else {
-const err139 = {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/type",keyword:"type",params:{type: "object"}};
+let data124 = data98.loadBalancing;
+if(data124 && typeof data124 == "object" && !Array.isArray(data124)){
+for(const key20 in data124){
+if(!(key20 === "policy")){
+const err139 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key20}};
 (vErrors ??= []).push(err139);
 errors++;
 }
 }
-} else {
-const err140 = {instancePath:instancePath+"/clusters/" + i13,schemaPath:"#/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
+if(data124.policy !== undefined){
+let data125 = data124.policy;
+if(typeof data125 !== "string"){
+const err140 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/type",keyword:"type",params:{type: "string"}};
 (vErrors ??= []).push(err140);
 errors++;
 }
-}
-} else {
-const err141 = {instancePath:instancePath+"/clusters",schemaPath:"#/properties/clusters/type",keyword:"type",params:{type: "array"}};
+if(!((data125 === "roundRobin") || (data125 === "random"))){
+const err141 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.loadBalancing.properties.policy.enum}};
 (vErrors ??= []).push(err141);
 errors++;
 }
 }
 } else {
-const err142 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"}};
+const err142 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err142);
+errors++;
+}
+}
+if(data98.connections !== undefined){
+let data126 = data98.connections;
+if(data126 && typeof data126 == "object" && !Array.isArray(data126)){
+for(const key21 in data126){
+if(!((key21 === "idleTimeout") || (key21 === "maxRequests"))){
+const err143 = {instancePath:instancePath+"/clusters/" + i13+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key21}};
+(vErrors ??= []).push(err143);
+errors++;
+}
+}
+if(data126.idleTimeout !== undefined){
+if(!(validate28(data126.idleTimeout, {instancePath:instancePath+"/clusters/" + i13+"/connections/idleTimeout",parentData:data126,parentDataProperty:"idleTimeout",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+if(data126.maxRequests !== undefined){
+if(!(validate34(data126.maxRequests, {instancePath:instancePath+"/clusters/" + i13+"/connections/maxRequests",parentData:data126,parentDataProperty:"maxRequests",rootData}))){
+vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err144 = {instancePath:instancePath+"/clusters/" + i13+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err144);
+errors++;
+}
+}
+if(data98.http2 !== undefined){
+let data129 = data98.http2;
+if(data129 && typeof data129 == "object" && !Array.isArray(data129)){
+for(const key22 in data129){
+if(!((key22 === "keepAliveInterval") || (key22 === "keepAliveTimeout"))){
+const err145 = {instancePath:instancePath+"/clusters/" + i13+"/http2",schemaPath:"#/properties/clusters/items/properties/http2/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key22}};
+(vErrors ??= []).push(err145);
+errors++;
+}
+}
+if(data129.keepAliveInterval !== undefined){
+if(!(validate28(data129.keepAliveInterval, {instancePath:instancePath+"/clusters/" + i13+"/http2/keepAliveInterval",parentData:data129,parentDataProperty:"keepAliveInterval",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+if(data129.keepAliveTimeout !== undefined){
+if(!(validate28(data129.keepAliveTimeout, {instancePath:instancePath+"/clusters/" + i13+"/http2/keepAliveTimeout",parentData:data129,parentDataProperty:"keepAliveTimeout",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err146 = {instancePath:instancePath+"/clusters/" + i13+"/http2",schemaPath:"#/properties/clusters/items/properties/http2/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err146);
+errors++;
+}
+}
+if(data98.circuitBreakers !== undefined){
+let data132 = data98.circuitBreakers;
+if(data132 && typeof data132 == "object" && !Array.isArray(data132)){
+for(const key23 in data132){
+if(!((((key23 === "maxConnections") || (key23 === "maxPendingRequests")) || (key23 === "maxRequests")) || (key23 === "maxRetries"))){
+const err147 = {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key23}};
+(vErrors ??= []).push(err147);
+errors++;
+}
+}
+if(data132.maxConnections !== undefined){
+if(!(validate34(data132.maxConnections, {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/maxConnections",parentData:data132,parentDataProperty:"maxConnections",rootData}))){
+vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+errors = vErrors.length;
+}
+}
+if(data132.maxPendingRequests !== undefined){
+if(!(validate34(data132.maxPendingRequests, {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/maxPendingRequests",parentData:data132,parentDataProperty:"maxPendingRequests",rootData}))){
+vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+errors = vErrors.length;
+}
+}
+if(data132.maxRequests !== undefined){
+if(!(validate34(data132.maxRequests, {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/maxRequests",parentData:data132,parentDataProperty:"maxRequests",rootData}))){
+vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+errors = vErrors.length;
+}
+}
+if(data132.maxRetries !== undefined){
+if(!(validate34(data132.maxRetries, {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/maxRetries",parentData:data132,parentDataProperty:"maxRetries",rootData}))){
+vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err148 = {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err148);
+errors++;
+}
+}
+} else {
+const err149 = {instancePath:instancePath+"/clusters/" + i13,schemaPath:"#/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err149);
+errors++;
+}
+}
+} else {
+const err150 = {instancePath:instancePath+"/clusters",schemaPath:"#/properties/clusters/type",keyword:"type",params:{type: "array"}};
+(vErrors ??= []).push(err150);
+errors++;
+}
+}
+} else {
+const err151 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err151);
 errors++;
 }
 validate21.errors = vErrors;
