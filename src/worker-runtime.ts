@@ -4,7 +4,7 @@
 import { AccessLogBatch } from './observe/access-log-batch.ts';
 import { Cluster, type ClusterTools } from './cluster/cluster.ts';
 import type { ClusterConfig, HttpListenerConfig, ListenerConfig, Snapshot, TcpListenerConfig } from './config/snapshot.ts';
-import type { FromWorker, ListenSocket, PrepareMessage } from './control/worker-messages.ts';
+import type { ClusterEndpoints, FromWorker, ListenSocket, PrepareMessage } from './control/worker-messages.ts';
 import type { Address } from './core/address.ts';
 import { OutBuffer } from './core/out-buffer.ts';
 import { Random } from './core/random.ts';
@@ -168,7 +168,7 @@ export class WorkerRuntime implements TimerTarget {
     this.current = next;
     for (const [name, cluster] of next.clusters) {
       const config = next.snapshot.clusters.find((one) => one.name === name)!;
-      if (cluster.config.hash !== config.hash) cluster.update(config, next.plan.clusters[name]!);
+      if (cluster.config.hash !== config.hash || cluster.config.answer !== config.answer) cluster.update(config, next.plan.clusters[name]!);
     }
     const errors: string[] = [];
     for (const door of next.doors.values()) {
@@ -179,6 +179,14 @@ export class WorkerRuntime implements TimerTarget {
     if (errors.length > 0) throw new Error(errors.join('; '));
     if (before !== null) await this.retire(before, next);
     if (before !== null) this.forgetTls(before, next);
+  }
+
+  /** What names stand for has changed. */
+  takeEndpoints(changed: readonly ClusterEndpoints[]): void {
+    for (const { name, endpoints, answer, hosts } of changed) {
+      const cluster = this.current?.clusters.get(name);
+      if (cluster !== undefined) cluster.update({ ...cluster.config, endpoints, answer }, { ...this.current!.plan.clusters[name]!, hosts });
+    }
   }
 
   abandon(epoch: number): void {

@@ -66,6 +66,10 @@ async function answer(message: ToWorker): Promise<void> {
       await runtime.commit(message.epoch);
       send({ type: 'committed', epoch: message.epoch });
       return;
+    case 'endpoints':
+      runtime.takeEndpoints(message.clusters);
+      send({ type: 'endpoints', change: message.change });
+      return;
     case 'abandon':
       runtime.abandon(message.epoch);
       return;

@@ -60,6 +60,8 @@ export class Cluster {
   tls: ClientTls | null = null;
   /** Made on first use. */
   private opaque: ClientTls | null = null;
+  /** `tls` is that of a configuration. */
+  private tlsTaken = false;
   /** No longer configured. */
   private drained = false;
   hosts: readonly Host[] = [];
@@ -96,6 +98,7 @@ export class Cluster {
       const old = before.get(endpoint.text);
       const host = new Host(endpoint.address, endpoint.text, endpoint.weight, plan.hosts[i]!);
       placeHost(host, endpoint);
+      if (endpoint.hostname !== '') host.foundAs(endpoint.hostname);
       // A connection that told its host of a caller is that caller's, one that did not is nobody's: they do not mix.
       if (config.loadBalancing.policy === 'peakEwma') host.latency = old?.latency ?? new Latency();
       // Requests under way give back what they took where they took it.
@@ -174,13 +177,13 @@ export class Cluster {
   /** @returns whether connections that are open already are as those that will be made. */
   private takeTls(config: ClusterConfig): boolean {
     const { loop } = this.tools;
-    // Before the first configuration there is nothing to compare with.
-    if (this.hosts.length > 0 && config.tls?.hash === this.config.tls?.hash && config.protocol === this.config.protocol) return true;
+    if (this.tlsTaken && config.tls?.hash === this.config.tls?.hash && config.protocol === this.config.protocol) return true;
     const next = config.tls === null ? null : compileClientTls(config.tls, ALPN[config.protocol]);
     if (next !== null) loop.prepareTls(next);
     this.forgetTls();
     this.tls = next;
     this.opaque = null;
+    this.tlsTaken = true;
     return false;
   }
 

@@ -59,6 +59,8 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
 
   private conn!: Conn;
   private localAddress = '';
+  /** Where it goes. Its host may be elsewhere by now (logicalDns). */
+  private shown = '';
   private stream: Stream | null = null;
   private state = CONNECTING;
   private requestDone = false;
@@ -92,12 +94,14 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
 
   connect(): void {
     this.since = this.pool.cluster.tools.clock.now;
+    this.shown = this.pool.host.shown;
     this.conn = this.pool.dial(this, this.timer);
   }
 
   /** Takes over a connection that somebody else has brought up. */
   adopt(conn: Conn, since: number): void {
     this.since = since;
+    this.shown = this.pool.host.shown;
     this.conn = conn;
     conn.owner = this;
     this.ready();
@@ -112,6 +116,7 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
     this.answerDone = false;
     this.requests++;
     stream.upstreamConnectionId = this.conn.id;
+    stream.upstreamHost = this.shown;
     stream.upstreamLocalAddress = this.localAddress;
     const version = this.pool.cluster.config.proxyProtocol;
     if (version !== null) this.introduce(proxyHeader(version, stream));

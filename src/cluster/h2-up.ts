@@ -52,6 +52,8 @@ export class H2Up implements ConnOwner, H2Owner, AliveOwner, TimerTarget {
   h2!: H2Connection;
   private conn!: Conn;
   private localAddress = '';
+  /** Where it goes. Its host may be elsewhere by now (logicalDns). */
+  private shown = '';
   private state = CONNECTING;
   private requests = 0;
   /** As many streams as the host took when it last refused one. */
@@ -77,6 +79,7 @@ export class H2Up implements ConnOwner, H2Owner, AliveOwner, TimerTarget {
 
   connect(): void {
     this.since = this.pool.cluster.tools.clock.now;
+    this.shown = this.pool.host.shown;
     this.conn = this.pool.dial(this, this.timer);
   }
 
@@ -84,6 +87,7 @@ export class H2Up implements ConnOwner, H2Owner, AliveOwner, TimerTarget {
   adopt(conn: Conn, since: number): void {
     const { tools, config } = this.pool.cluster;
     this.since = since;
+    this.shown = this.pool.host.shown;
     this.conn = conn;
     conn.owner = this;
     if (config.connectTimeoutMs > 0) tools.loop.timers.arm(this.timer, config.connectTimeoutMs);
@@ -115,6 +119,7 @@ export class H2Up implements ConnOwner, H2Owner, AliveOwner, TimerTarget {
       this.retire();
     }
     stream.upstreamConnectionId = this.conn.id;
+    stream.upstreamHost = this.shown;
     stream.upstreamLocalAddress = this.localAddress;
     stream.upReady(one);
   }

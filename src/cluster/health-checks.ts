@@ -139,7 +139,7 @@ export class HealthChecks implements TimerTarget {
       let left = sessions.length;
       this.onWarm = resolve;
       this.tools.loop.timers.arm(this.warming, WARMING_MS);
-      for (const session of sessions) session.start(() => --left === 0 && this.warmed(false));
+      for (const session of sessions) session.start(() => --left === 0 && this.onWarm === resolve && this.warmed(false));
     });
   }
 

@@ -4,15 +4,20 @@
 
 import type { EndpointConfig, Metadata } from '../config/snapshot.ts';
 import type { Address } from '../core/address.ts';
+import { type Address, formatAddress } from '../core/address.ts';
 import type { HostPlan } from '../shared/plan.ts';
 import type { Latency } from './lb/peak-ewma.ts';
 import type { Pool } from './pool.ts';
 
 export class Host {
   readonly address: Address;
-  /** As the configuration writes it; with the cluster's name the key that survives a reload. */
+  /** As the configuration writes it, or as it was looked up (strictDns); with the cluster's name the key that survives a reload. */
   readonly text: string;
   readonly weight: number;
+  /** As logs show it: `text`, or the address that was found for its name. */
+  shown: string;
+  /** What a request that is sent on under its host's name is sent to: `text`, or the name that was looked up. */
+  authority: string;
   /** First cell of this host's row in the stripe (`observe/stat-names.ts` HOST_*). */
   readonly cells: number;
   /** Row in the host table. */
@@ -33,9 +38,17 @@ export class Host {
     this.address = address;
     this.text = text;
     this.weight = weight;
+    this.shown = text;
+    this.authority = text;
     this.cells = places.cells;
     this.row = places.row;
     this.breakers = places.breakers;
+  }
+
+  /** Its address was found under this name. */
+  foundAs(hostname: string): void {
+    this.shown = formatAddress(this.address);
+    this.authority = hostname;
   }
 }
 

@@ -1,4 +1,4 @@
-// `IP:port`, `[v6]:port`, `unix:/path` and `unix:@name` → an address. Any thread; pure.
+// `IP:port`, `[v6]:port`, `name:port`, `unix:/path` and `unix:@name` → an address. Any thread; pure.
 
 import type { Address } from '../core/address.ts';
 import { formatIp, parseIp } from './ip.ts';
@@ -6,15 +6,47 @@ import { formatIp, parseIp } from './ip.ts';
 /** sun_path holds 108 bytes with its closing NUL (unix(7)). */
 const MAX_UNIX_PATH_BYTES = 107;
 const MAX_PORT = 65_535;
+/** RFC 1035 section 2.3.4: 255 octets with the lengths of the labels and the root. */
+const MAX_NAME_LENGTH = 253;
+const HOST_NAME = /^(?:(?!-)[A-Za-z0-9_-]{1,63}(?<!-)\.)*(?!-)[A-Za-z0-9_-]{1,63}(?<!-)\.?$/;
 
 /** What is wrong with an address to listen on, or null. Port 0 asks the system for a free one. */
 export function explainListenAddress(text: string): string | null {
   return explainAddress(text, 0, 'a listener takes an IP address: 0.0.0.0 is every IPv4 interface, [::] every IPv6 one, 127.0.0.1 this machine only');
 }
 
-/** What is wrong with the address of an endpoint, or null. */
+/** What is wrong with the address of an endpoint, a name among them, or null. */
 export function explainEndpointAddress(text: string): string | null {
-  return explainAddress(text, 1, 'a static endpoint takes an IP address; looking names up (strictDns, logicalDns) does not work in this version yet');
+  return explainNamedAddress(text) ?? (endpointName(text) === '' ? explainStaticAddress(text) : null);
+}
+
+/** What is wrong with the address of an endpoint that is not looked up, or null. */
+export function explainStaticAddress(text: string): string | null {
+  return explainAddress(text, 1, 'a static endpoint takes an IP address; "type": "strictDns" looks names up');
+}
+
+/** What is wrong with the address of a DNS server, or null. The port may be left out. */
+export function explainResolverAddress(text: string): string | null {
+  if (parseIp(text) !== null) return null;
+  if (text.startsWith('unix:')) return 'must be an IP address, with or without port';
+  return explainAddress(text, 1, 'a DNS server is found by its IP address');
+}
+
+/** The host name of `name:port`; '' for what is no name. */
+export function endpointName(text: string): string {
+  if (text.startsWith('unix:') || text.includes('/')) return '';
+  const { host, port } = splitHostPort(text);
+  return port !== null && isHostName(host) ? host : '';
+}
+
+/** Letters, digits, - and _ between dots; a last label of digits would be an address that went wrong (RFC 3696 section 2). */
+function isHostName(host: string): boolean {
+  return host.length <= MAX_NAME_LENGTH && HOST_NAME.test(host) && !/(?:^|\.)\d+\.?$/.test(host);
+}
+
+function explainNamedAddress(text: string): string | null {
+  const name = endpointName(text);
+  return name === '' ? null : explainPort(text.slice(name.length + 1), 1);
 }
 
 function explainAddress(text: string, minPort: number, advice: string): string | null {
@@ -55,7 +87,7 @@ function explainUnixPath(path: string): string | null {
   return Buffer.byteLength(path) > MAX_UNIX_PATH_BYTES ? `is longer than ${MAX_UNIX_PATH_BYTES} bytes, the system's limit for sockets` : null;
 }
 
-/** @param text an address that one of the `explain…` functions found nothing wrong with. IPs come out in canonical form. */
+/** @param text an address that one of the `explain…` functions found nothing wrong with. IPs come out in canonical form, names as they are. */
 export function parseAddress(text: string): Address {
   if (text.startsWith('unix:')) return { kind: 'unix', path: text.slice('unix:'.length) };
   const { host, port } = splitHostPort(text);

@@ -169,6 +169,14 @@ export const DEFAULTS = {
     protocol: 'http1',
     /** Envoy: connect_timeout 5 s. */
     connectTimeout: '5s',
+    /** Envoy: dns_refresh_rate 5 s. */
+    dnsRefresh: '5s',
+    /** Envoy: dns_jitter 0. */
+    dnsJitter: '0s',
+    /** Envoy: respect_dns_ttl false. */
+    respectDnsTtl: false,
+    /** Envoy: dns_lookup_family AUTO, IPv6 and, where there is none, IPv4. */
+    dnsLookupFamily: 'auto',
   },
   endpoint: {
     /** Envoy: load_balancing_weight 1. */
@@ -261,3 +269,6 @@ export const DEFAULTS = {
     maxRetries: 3,
   },
 } as const;
+
+/** Envoy: the max_interval of dns_failure_refresh_rate is ten times its base_interval. */
+export const DNS_FAILURE_MAX_FACTOR = 10;

@@ -247,8 +247,14 @@ export interface RespondDocument {
 
 export interface ClusterDocument {
   name: string;
-  type?: 'static' | 'originalDst';
+  type?: 'static' | 'strictDns' | 'logicalDns' | 'originalDst';
   endpoints?: (string | EndpointDocument)[];
+  dnsRefresh?: string;
+  dnsJitter?: string;
+  dnsFailureRefresh?: { base: string; max?: string };
+  respectDnsTtl?: boolean;
+  dnsLookupFamily?: 'auto' | 'v4Only' | 'v6Only' | 'v4Preferred' | 'all';
+  dnsResolvers?: string[];
   protocol?: 'http1';
   proxyProtocol?: 'v1' | 'v2';
   connectTimeout?: string;

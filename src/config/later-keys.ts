@@ -9,14 +9,13 @@ export const LATER_KEYS: Readonly<Record<string, readonly string[]>> = {
   virtualHost: ['retry', 'filters'],
   route: ['filters'],
   forward: ['priority', 'retry', 'hedge', 'mirror'],
-  cluster: ['dnsRefresh', 'outlierDetection'],
+  cluster: ['outlierDetection'],
   connections: ['preconnect', 'pipelining'],
   circuitBreakers: ['retryBudget', 'perHost', 'high'],
 };
 
 /** By `title.key`. */
 export const LATER_VALUES: Readonly<Record<string, readonly string[]>> = {
-  'cluster.type': ['strictDns', 'logicalDns'],
 };
 
 export function isLaterKey(title: string, key: string): boolean {

@@ -321,8 +321,13 @@ export type UpstreamProtocol = 'http1' | 'http2' | 'auto';
 
 export interface ClusterConfig {
   readonly name: string;
-  readonly type: 'static' | 'originalDst';
+  readonly type: 'static' | 'strictDns' | 'logicalDns' | 'originalDst';
+  /** Those of the types strictDns and logicalDns are what `dns.targets` stand for at present; none before they are looked up. */
   readonly endpoints: readonly EndpointConfig[];
+  /** Which of its answers `endpoints` holds, counted over the life of the process; 0: none yet, or not looked up at all. */
+  readonly answer: number;
+  /** null: `endpoints` are as written. */
+  readonly dns: DnsConfig | null;
   readonly protocol: UpstreamProtocol;
   readonly connectTimeoutMs: number;
   /** null: plaintext. */
@@ -370,10 +375,28 @@ export interface SlowStartConfig {
   readonly minWeightPercent: number;
 }
 
+/** How the endpoints of a cluster are looked up. */
+export interface DnsConfig {
+  /** As written; where one is a name, its `address` holds that. */
+  readonly targets: readonly EndpointConfig[];
+  readonly refreshMs: number;
+  readonly jitterMs: number;
+  /** null: a failed look-up is repeated after `refreshMs`. */
+  readonly failureRefresh: { readonly baseMs: number; readonly maxMs: number } | null;
+  readonly respectTtl: boolean;
+  readonly lookupFamily: DnsLookupFamily;
+  /** `IP` or `IP:port`; empty: the system's. */
+  readonly resolvers: readonly string[];
+}
+
+export type DnsLookupFamily = 'auto' | 'v4Only' | 'v6Only' | 'v4Preferred' | 'all';
+
 export interface EndpointConfig {
   readonly address: Address;
-  /** As written, the key of this host together with the cluster's name. */
+  /** As written, or as looked up (strictDns): the key of this host together with the cluster's name. */
   readonly text: string;
+  /** The name that was looked up; ''. */
+  readonly hostname: string;
   readonly weight: number;
   /** 0 is used first. */
   readonly priority: number;

@@ -3,12 +3,14 @@
 //
 //   PRE_INITIALIZING ──load, rehearse, sockets, workers──► INITIALIZING ──all committed──► LIVE ──drain──► DRAINING ──► gone
 
+import { Discovery, type LookUp } from '../cluster/discovery.ts';
 import type { LogLevel, Snapshot } from '../config/snapshot.ts';
 import type { Address } from '../core/address.ts';
 import { formatAddress } from '../core/address.ts';
 import type { TimeSource } from '../core/clock.ts';
 import { systemTime } from '../core/clock.ts';
 import type { CancelTimer, Timers } from '../core/host-timer.ts';
+import { Random } from '../core/random.ts';
 import { CertificateFacts } from '../security/certificate-facts.ts';
 import { AccessLogFiles } from './access-log-files.ts';
 import type { AdminView, CompileMatcher, Published, ServerState, StatsSource } from './admin-server.ts';
@@ -63,6 +65,8 @@ export interface PrimaryOptions {
   readonly timers: Timers;
   readonly time?: TimeSource;
   readonly compile: CompileMatcher;
+  /** Asks for names; the system's own when there is none. */
+  readonly lookUp?: LookUp;
   readonly limits?: Partial<SupervisorLimits>;
   load(): Promise<Loaded>;
   /** The admin server has a page that makes workers fail. */
@@ -99,6 +103,7 @@ export class Primary implements AdminView {
   private readonly ticketKeys: TicketKeys;
   /** Certificates and keys. */
   private readonly secrets: FileWatches;
+  private readonly discovery: Discovery;
   private crew: Crew | null = null;
   private supervisor: Supervisor | null = null;
   private publisher: Publisher | null = null;
@@ -121,6 +126,7 @@ export class Primary implements AdminView {
     this.reloads = new Reloads(() => this.reloadOnce());
     this.ticketKeys = new TicketKeys(options.timers, (keys) => this.supervisor?.tellTicketKeys(keys));
     this.secrets = new FileWatches(options.timers, () => void this.reload());
+    this.discovery = this.makeDiscovery();
   }
 
   // ---- life ----
@@ -135,9 +141,9 @@ export class Primary implements AdminView {
       const { memory } = this.crew;
       this.cancelSweep = this.options.timers.every(SWEEP_MS, () => memory.sweep());
       this.supervisor = this.makeSupervisor(this.crew);
-      const { supervisor, logs, time, ticketKeys, logger } = this;
+      const { supervisor, logger, logs, time, ticketKeys, discovery } = this;
       const healthChecks = (this.healthChecks = this.crew.checkHealth((path, bytes) => logs.append(path, bytes)));
-      this.publisher = new Publisher({ ...this.crew, supervisor, logs, time, ticketKeys, logger, healthChecks });
+      this.publisher = new Publisher({ ...this.crew, supervisor, logger, logs, time, ticketKeys, discovery, healthChecks });
       await this.startAdmin(snapshot, this.crew);
       this.phase = 'INITIALIZING';
       const { errors, table } = await this.publisher.bind(snapshot); // before any thread: a port in use is the usual trouble
@@ -204,6 +210,7 @@ export class Primary implements AdminView {
     this.ticketKeys.close();
     this.cancelSweep();
     this.healthChecks?.close();
+    this.discovery.close();
     await this.supervisor?.stop();
     await this.reloads.idle();
     this.publisher?.close();
@@ -283,6 +290,18 @@ export class Primary implements AdminView {
       closeDescriptors: (fds) => crew.closeDescriptors(fds),
       onAccessLog: (path, bytes) => this.logs.append(path, bytes),
       limits: this.options.limits ?? {},
+    });
+  }
+
+  private makeDiscovery(): Discovery {
+    const { timers, lookUp } = this.options;
+    return new Discovery({
+      timers,
+      random: new Random(),
+      ...(lookUp === undefined ? {} : { lookUp }),
+      info: (text) => this.logger.info(text),
+      warn: (text) => this.logger.warn(text),
+      onChange: () => this.publisher?.follow(),
     });
   }
 

@@ -9,7 +9,7 @@ import type { CancelTimer, Timers } from '../core/host-timer.ts';
 import type { TimeSource } from '../core/clock.ts';
 import { systemTime } from '../core/clock.ts';
 import type { Logger } from './log.ts';
-import type { HookAction } from './worker-messages.ts';
+import type { ClusterEndpoints, HookAction } from './worker-messages.ts';
 import type { Delivery } from './worker-slot.ts';
 import { WorkerSlot } from './worker-slot.ts';
 
@@ -135,6 +135,16 @@ export class Supervisor {
     return { errors: [], addresses: Object.assign({}, ...answers.map((answer) => (typeof answer === 'object' ? answer.addresses : {}))) as Record<string, Address> };
   }
 
+  /**
+   * Endpoints of the current configuration are other ones: `delivery` is that configuration with them. Resolves when every
+   * worker that carries it has taken them up, or died. Not to be called during `deliver`, nor again before it has resolved.
+   */
+  async changeEndpoints(delivery: Delivery, change: number, clusters: readonly ClusterEndpoints[]): Promise<void> {
+    this.current = delivery; // who is preparing the earlier one is made to prepare this
+    const told = this.places.map((place) => place.slot).filter((slot) => slot.live && slot.toldEpoch === delivery.epoch);
+    await Promise.all(told.map((slot) => slot.tellEndpoints(change, clusters, this.limits.commitTimeoutMs)));
+  }
+
   /** Stops accepting everywhere and waits until nothing is in flight, at most `timeoutMs`. Dead workers are not replaced from here on. */
   async drain(timeoutMs: number): Promise<void> {
     this.end();
@@ -231,6 +241,10 @@ export class Supervisor {
       if (prepared === 'silent' || prepared.errors.length > 0) {
         slot.kill(prepared === 'silent' ? 'did not prepare its configuration in time' : prepared.errors.join('; '));
         return;
+      }
+      if (delivery !== this.current) {
+        slot.abandon(delivery.epoch); // its endpoints are not the current ones any more
+        continue;
       }
       if (!(await slot.commit(delivery.epoch, this.limits.commitTimeoutMs))) return;
     }

@@ -1,7 +1,9 @@
 // What the primary thread and a worker say to each other. Everything else they share is shared memory.
 // A reload has two phases, so that a configuration that one worker cannot carry takes effect in none.
 
+import type { EndpointConfig } from '../config/snapshot.ts';
 import type { Address } from '../core/address.ts';
+import type { HostPlan } from '../shared/plan.ts';
 
 /** Handed over when the thread starts. */
 export interface WorkerStart {
@@ -34,11 +36,22 @@ export type ToWorker<Snapshot = unknown, Plan = unknown> =
   | { readonly type: 'commit'; readonly epoch: number }
   /** Throw the prepared configuration away. */
   | { readonly type: 'abandon'; readonly epoch: number }
+  /** Other endpoints for clusters of the current configuration; answer `endpoints`. */
+  | { readonly type: 'endpoints'; readonly change: number; readonly clusters: readonly ClusterEndpoints[] }
   /** Accept what is queued, stop accepting, answer what is in flight, close idle connections; answer `drained` when none is left or time is over. */
   | { readonly type: 'drain'; readonly timeoutMs: number }
   /** Close everything now; the worker ends its thread by itself. */
   | { readonly type: 'stop' }
   | { readonly type: 'hook'; readonly action: HookAction };
+
+/** What the names of a cluster stand for now. */
+export interface ClusterEndpoints {
+  readonly name: string;
+  readonly endpoints: readonly EndpointConfig[];
+  /** As in the cluster's configuration. */
+  readonly answer: number;
+  readonly hosts: readonly HostPlan[];
+}
 
 export type PrepareMessage = Extract<ToWorker, { type: 'prepare' }>;
 
@@ -46,6 +59,7 @@ export type FromWorker =
   | { readonly type: 'online' }
   | { readonly type: 'prepared'; readonly epoch: number; readonly errors: readonly string[]; readonly addresses: Readonly<Record<string, Address>> }
   | { readonly type: 'committed'; readonly epoch: number }
+  | { readonly type: 'endpoints'; readonly change: number }
   | { readonly type: 'drained' }
   | { readonly type: 'log'; readonly level: 'debug' | 'info' | 'warn' | 'error'; readonly text: string }
   /** A batch of access-log lines for one file, in order. */

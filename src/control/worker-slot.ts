@@ -6,7 +6,7 @@ import type { Address } from '../core/address.ts';
 import type { CancelTimer, Timers } from '../core/host-timer.ts';
 import type { Logger } from './log.ts';
 import { messageOf } from './log.ts';
-import type { FromWorker, HookAction, ListenSocket, ToWorker, WorkerStart } from './worker-messages.ts';
+import type { ClusterEndpoints, FromWorker, HookAction, ListenSocket, ToWorker, WorkerStart } from './worker-messages.ts';
 
 /** One configuration on its way to the workers. */
 export interface Delivery {
@@ -40,13 +40,14 @@ export interface SlotOptions {
   readonly events: SlotEvents;
 }
 
-type Answer = 'online' | 'prepared' | 'committed' | 'drained';
+type Answer = 'online' | 'prepared' | 'committed' | 'endpoints' | 'drained';
 
 /** Why no answer came: the thread ended, and its death is reported by `onDeath`; or it said nothing in its time, and still runs. */
 export type NoAnswer = 'dead' | 'silent';
 
 interface Waiting {
   readonly answer: Answer;
+  /** Of the configuration, or the number of the change of endpoints. */
   readonly epoch: number;
   readonly resolve: (message: FromWorker | NoAnswer) => void;
   readonly cancel: CancelTimer;
@@ -63,6 +64,8 @@ export class WorkerSlot {
   private online = false;
   /** Epoch that the thread carries; 0 before its first commit. */
   epoch = 0;
+  /** The last one that it was told to commit. */
+  toldEpoch = 0;
 
   constructor(options: SlotOptions) {
     this.options = options;
@@ -78,6 +81,7 @@ export class WorkerSlot {
   async launch(timeoutMs: number): Promise<boolean> {
     this.lastError = '';
     this.epoch = 0;
+    this.toldEpoch = 0;
     this.stopping = false;
     let worker: Worker;
     try {
@@ -109,12 +113,20 @@ export class WorkerSlot {
   /** A thread that keeps silent is ended: it has to follow. @returns whether it carries this configuration now. */
   async commit(epoch: number, timeoutMs: number): Promise<boolean> {
     const answer = this.expect('committed', epoch, timeoutMs);
+    this.toldEpoch = epoch;
     this.send({ type: 'commit', epoch });
     const message = await answer;
     if (message === 'silent') this.kill('did not take up the configuration in time');
     if (typeof message === 'string') return false;
     this.epoch = epoch;
     return true;
+  }
+
+  /** Other endpoints for clusters of the configuration that it was last told to commit. A thread that keeps silent is ended. */
+  async tellEndpoints(change: number, clusters: readonly ClusterEndpoints[], timeoutMs: number): Promise<void> {
+    const answer = this.expect('endpoints', change, timeoutMs);
+    this.send({ type: 'endpoints', change, clusters });
+    if ((await answer) === 'silent') this.kill('did not take up changed endpoints in time');
   }
 
   abandon(epoch: number): void {
@@ -198,6 +210,9 @@ export class WorkerSlot {
       case 'drained':
         this.settle('drained', 0, message);
         return;
+      case 'endpoints':
+        this.settle('endpoints', message.change, message);
+        return;
       case 'prepared':
       case 'committed':
         this.settle(message.type, message.epoch, message);
@@ -217,6 +232,7 @@ export class WorkerSlot {
     this.worker = null;
     this.online = false;
     this.epoch = 0;
+    this.toldEpoch = 0;
     const waiting = this.waiting;
     this.waiting = [];
     for (const each of waiting) {

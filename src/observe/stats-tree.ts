@@ -10,6 +10,7 @@ import { CODE_NAMES } from './code-slots.ts';
 import { GRPC_STATS } from './grpc-stats.ts';
 import { LAZY_SSL, SSL_CX_ACTIVE, SSL_STATS } from './ssl-stats.ts';
 import * as S from './stat-names.ts';
+import { UPDATE_AT, UPDATE_STATS } from './upkeep-stats.ts';
 
 /** A stat that the primary keeps itself, under its whole name. */
 export interface OwnStat {
@@ -129,6 +130,7 @@ function clusterScope(cluster: ClusterConfig, places: ClusterPlan, shared: Share
   }
   if (cluster.tls !== null) stats.push(...sslStats(places.ssl, shared));
   for (const [method, block] of Object.entries(places.grpc)) stats.push(...grpcStats(method, block, shared));
+  stats.push(...readAll(UPDATE_STATS, blockReader(shared, places.stats + UPDATE_AT)));
   stats.push(...breakerStats(places.breakers, shared), ...membershipStats(cluster, shared));
   const label = sanitize(cluster.name);
   return {

@@ -419,7 +419,7 @@ export class Journey extends Flow implements TimerTarget {
       return;
     }
     this.host = host;
-    this.upstreamHost = host.text;
+    this.upstreamHost = host.shown;
     this.attempts = 1;
     editRequest(this, route, host);
     this.phase = WAITING;

@@ -22,7 +22,7 @@ export function editRequest(journey: Journey, route: CompiledRoute, host: Host):
     }
   }
   if (route.hostRewrite !== '' || route.hostFromUpstream) {
-    journey.upstreamAuthority = route.hostRewrite === '' ? host.text : route.hostRewrite;
+    journey.upstreamAuthority = route.hostRewrite === '' ? host.authority : route.hostRewrite;
     reqHead.set('x-envoy-original-host', journey.authority);
   }
 }

@@ -257,7 +257,7 @@ export class TcpJourney implements Passage, TimerTarget {
     record.bytesSent = this.sent;
     record.attempts = this.attempts;
     record.clusterName = this.cluster === null ? '' : this.cluster.name;
-    record.upstreamHost = this.host === null ? '' : this.host.text;
+    record.upstreamHost = this.host === null ? '' : this.host.shown;
     record.upstreamConnectionId = this.upConnectionId;
     record.upstreamLocalAddress = this.upLocalAddress;
     record.endAt = clock.now;

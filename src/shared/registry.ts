@@ -4,10 +4,11 @@
 //   plan ─┬─ commit ── … ── sweep frees what only older configurations used
 //         └─ abandon ────── sweep frees what only this one used
 
+import { type Address, formatAddress } from '../core/address.ts';
 import { systemTime } from '../core/clock.ts';
 import { BREAKER_BYTES, BREAKER_ROWS, BreakerTable, type RowLimits } from './breaker-table.ts';
 import { DescriptorBits } from './descriptors.ts';
-import { HOST_BYTES, HOST_ROWS, HostTable } from './host-table.ts';
+import { HOST_BYTES, HOST_FAILED_OUTLIER, HOST_ROWS, HostTable } from './host-table.ts';
 import type { ClusterPlan, HostPlan, ListenerPlan, Plan } from './plan.ts';
 import { SlotSpace } from './slot-space.ts';
 import { Stripe, STRIPE_BUCKETS, STRIPE_BYTES, STRIPE_CELLS } from './stripe.ts';
@@ -39,7 +40,8 @@ export interface PlanSource {
     readonly name: string;
     /** Of the type originalDst: its hosts are not known beforehand and share one row. */
     readonly type?: string;
-    readonly endpoints: readonly { readonly text: string }[];
+    /** `address`: where it is at present, if that may change. */
+    readonly endpoints: readonly { readonly text: string; readonly address?: Address }[];
     readonly circuitBreakers: RowLimits & { readonly high?: RowLimits };
     /** Limits of each host; null or not there: hosts are not counted over all workers. */
     readonly hostLimits?: RowLimits | null;
@@ -71,7 +73,10 @@ interface Place {
 }
 
 interface Tenancy {
+  /** But for those of hosts. */
   readonly places: Set<Place>;
+  /** Those of the hosts of each cluster. */
+  readonly hosts: Map<string, Set<Place>>;
   /** Those of them that were made for it. */
   readonly made: Set<Place>;
   readonly limits: (readonly [row: number, limits: RowLimits])[];
@@ -205,7 +210,7 @@ export class SharedState {
    * existed before change only by `commit`. Throws, and changes nothing, when there is no room.
    */
   plan(source: PlanSource, epoch: number): Plan {
-    const tenancy: Tenancy = { places: new Set(), made: new Set(), limits: [], members: [] };
+    const tenancy: Tenancy = { places: new Set(), hosts: new Map(), made: new Set(), limits: [], members: [] };
     this.tenancies.set(epoch, tenancy);
     try {
       const clusters: Record<string, ClusterPlan> = Object.create(null) as Record<string, ClusterPlan>;
@@ -223,11 +228,39 @@ export class SharedState {
   commit(epoch: number): void {
     const tenancy = this.tenancies.get(epoch);
     for (const [row, limits] of tenancy?.limits ?? []) this.table.setLimits(row, limits);
-    for (const [cluster, members] of tenancy?.members ?? []) {
-      if (cluster.members !== members) cluster.memberChanges++;
-      cluster.members = members;
-    }
+    for (const [cluster, members] of tenancy?.members ?? []) noteMembers(cluster, members);
     this.retire(epoch);
+  }
+
+  /**
+   * Places for the hosts that a cluster has from now on, within the configuration of this epoch; those that stay keep their
+   * own. What others have stays theirs until `commitHosts`. Throws when there is no room.
+   */
+  planHosts(cluster: PlanSource['clusters'][number], epoch: number): HostPlan[] {
+    const tenancy = this.tenancies.get(epoch);
+    if (tenancy === undefined) throw new Error(`configuration ${epoch} is not in effect`);
+    const before = new Set(tenancy.hosts.get(cluster.name));
+    const made = new Set<Place>();
+    const hosts = cluster.endpoints.map(({ text }) => this.planHost(cluster, text, { ...tenancy, made, limits: [] }));
+    // A host that was here before and is back before its place was let go begins anew.
+    for (const place of tenancy.hosts.get(cluster.name) ?? []) if (!before.has(place) && !made.has(place)) this.cleanHostRow(place.hostRow);
+    return hosts;
+  }
+
+  /** Every worker has taken them up: places of the cluster's other hosts go when they are at rest. */
+  commitHosts(cluster: PlanSource['clusters'][number], hosts: readonly HostPlan[], epoch: number): void {
+    const tenancy = this.tenancies.get(epoch);
+    const owner = this.places.get(clusterKey(cluster.name));
+    if (tenancy === undefined || owner === undefined) return;
+    const rows = new Set(hosts.map(({ row }) => row));
+    const all = tenancy.hosts.get(cluster.name) ?? new Set<Place>();
+    for (const place of all) {
+      if (rows.has(place.hostRow)) continue;
+      all.delete(place);
+      if (this.hostTable.lower(owner.hostRow, place.hostRow, HOST_FAILED_OUTLIER)) this.hostTable.returned(owner.hostRow);
+    }
+    noteMembers(owner, membersOf(cluster));
+    this.sweep();
   }
 
   /** The configuration did not take effect. */
@@ -257,7 +290,7 @@ export class SharedState {
 
   /** How often the endpoints of this cluster have changed since the last reset, its first configuration included. */
   memberChanges(cluster: string): number {
-    return this.places.get(`cluster\0${cluster}`)?.memberChanges ?? 0;
+    return this.places.get(clusterKey(cluster))?.memberChanges ?? 0;
   }
 
   /** How much of the room is taken. */
@@ -269,22 +302,25 @@ export class SharedState {
 
   private planCluster(cluster: PlanSource['clusters'][number], grpcMethods: readonly string[] | null, tenancy: Tenancy): ClusterPlan {
     const { shapes } = this;
-    const key = `cluster\0${cluster.name}`;
+    const key = clusterKey(cluster.name);
     const limits = [cluster.circuitBreakers, cluster.circuitBreakers.high ?? cluster.circuitBreakers];
     const need = { shapes: [shapes.cluster, shapes.ssl], histograms: shapes.clusterHistograms, limits, hostRow: true };
     const place = this.occupy(key, tenancy, () => this.make(need));
     place.rows.forEach((row, i) => tenancy.limits.push([row, limits[i]!]));
-    tenancy.members.push([place, cluster.endpoints.map(({ text }) => text).sort().join('\0')]);
+    tenancy.members.push([place, membersOf(cluster)]);
     const endpoints = cluster.type === 'originalDst' ? [{ text: '' }] : cluster.endpoints;
-    const hosts = endpoints.map(({ text }) => this.planHost(`${cluster.name}\0${text}`, cluster.hostLimits ?? null, tenancy));
+    const hosts = endpoints.map(({ text }) => this.planHost(cluster, text, tenancy));
     return { stats: place.blocks[0]!.cell, ssl: place.blocks[1]!.cell, grpc: this.planGrpc(cluster.name, grpcMethods, tenancy), histograms: place.histograms, breakers: place.rows[0]!, row: place.hostRow, hosts };
   }
 
-  private planHost(key: string, limits: RowLimits | null, tenancy: Tenancy): HostPlan {
+  private planHost(cluster: PlanSource['clusters'][number], text: string, tenancy: Tenancy): HostPlan {
+    const limits = cluster.hostLimits ?? null;
     // Whether it is counted over all workers decides which place it has: a row for that cannot come or go under requests.
     const kind = limits === null ? 'host' : 'counted host';
     const need = { shapes: [this.shapes.host], limits: limits === null ? [] : [limits], hostRow: true };
-    const place = this.occupy(`${kind}\0${key}`, tenancy, () => this.make(need));
+    const hosts = tenancy.hosts.get(cluster.name) ?? new Set();
+    tenancy.hosts.set(cluster.name, hosts);
+    const place = this.occupy(`${kind}\0${cluster.name}\0${text}`, { made: tenancy.made, places: hosts }, () => this.make(need));
     if (limits !== null) tenancy.limits.push([place.rows[0]!, limits]);
     return { cells: place.blocks[0]!.cell, row: place.hostRow, breakers: place.rows[0] ?? -1 };
   }
@@ -308,7 +344,7 @@ export class SharedState {
     return { listener: place.blocks[0]!.cell, http: isTcp ? -1 : cell, tcp: isTcp ? cell : -1, ssl: place.blocks[2]!.cell, histograms: place.histograms, breakers: place.rows[0]! };
   }
 
-  private occupy(key: string, tenancy: Tenancy, make: () => Place): Place {
+  private occupy(key: string, tenancy: Pick<Tenancy, 'made' | 'places'>, make: () => Place): Place {
     let place = this.places.get(key);
     if (place === undefined) {
       place = make();
@@ -365,9 +401,13 @@ export class SharedState {
 
   private takeHostRow(): number {
     const { start } = this.hostRows.take(1);
-    this.hostTable.clear(start);
-    this.hostTable.setJoinedAt(start, systemTime.monotonicMs());
+    this.cleanHostRow(start);
     return start;
+  }
+
+  private cleanHostRow(row: number): void {
+    this.hostTable.clear(row);
+    this.hostTable.setJoinedAt(row, systemTime.monotonicMs());
   }
 
   private release(key: string, place: Place): void {
@@ -380,7 +420,7 @@ export class SharedState {
 
   private used(): Set<Place> {
     const used = new Set<Place>();
-    for (const { places } of this.tenancies.values()) for (const place of places) used.add(place);
+    for (const { places, hosts } of this.tenancies.values()) for (const set of [places, ...hosts.values()]) for (const place of set) used.add(place);
     return used;
   }
 
@@ -394,6 +434,20 @@ export class SharedState {
 /** Notes where an object's counters stand, for readers to take off. */
 function rebase({ size, gauges }: BlockShape, cells: Float64Array, base: Float64Array): void {
   for (let slot = 0; slot < size; slot++) if (!gauges.includes(slot)) base[slot] = cells[slot]!;
+}
+
+function clusterKey(name: string): string {
+  return `cluster\0${name}`;
+}
+
+function membersOf({ endpoints }: PlanSource['clusters'][number]): string {
+  return endpoints.map(({ text, address }) => (address === undefined ? text : `${text} ${formatAddress(address)}`)).sort().join('\0');
+}
+
+/** A cluster that begins without endpoints has not changed. */
+function noteMembers(cluster: Place, members: string): void {
+  if ((cluster.members ?? '') !== members) cluster.memberChanges++;
+  cluster.members = members;
 }
 
 /** Clusters may be called like what every object has. */

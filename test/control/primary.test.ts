@@ -43,6 +43,9 @@ class World {
     },
     commit: (epoch) => this.book.push(`commit ${epoch}`),
     abandon: (epoch) => this.book.push(`abandon ${epoch}`),
+    planHosts: () => [],
+    commitHosts: () => undefined,
+    ownCells: new Float64Array(0),
     sweep: () => undefined,
     cell: () => 0,
   };

@@ -102,6 +102,8 @@ export const echoHead: Script = async (exchange) => {
 export interface OriginOptions {
   /** An IP or `unix:/path`. */
   readonly host?: string;
+  /** A free one by default. */
+  readonly port?: number;
   readonly script?: Script;
   readonly keepBytes?: boolean;
 }
@@ -139,7 +141,7 @@ export class Origin {
       await once(origin.server, 'listening');
       origin.address = host;
     } else {
-      origin.server.listen({ host, port: 0, backlog: 4096 });
+      origin.server.listen({ host, port: options.port ?? 0, backlog: 4096 });
       await once(origin.server, 'listening');
       const { port } = origin.server.address() as { port: number };
       origin.address = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;

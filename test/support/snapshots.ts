@@ -56,7 +56,9 @@ export function clusterConfig(name: string, ports: readonly number[], part: Part
   return {
     name,
     type: 'static',
-    endpoints: ports.map((port) => ({ address: { kind: 'ip', host: '127.0.0.1', port }, text: `127.0.0.1:${port}`, weight: 1, priority: 0, zone: '', metadata: [] })),
+    answer: 0,
+    dns: null,
+    endpoints: ports.map((port) => ({ address: { kind: 'ip', host: '127.0.0.1', port }, text: `127.0.0.1:${port}`, hostname: '', weight: 1, priority: 0, zone: '', metadata: [] })),
     protocol: 'http1',
     connectTimeoutMs: 5000,
     tls: null,

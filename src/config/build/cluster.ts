@@ -1,6 +1,6 @@
 // A cluster → snapshot form. Primary thread; pure.
 
-import { parseAddress } from '../address.ts';
+import { endpointName, parseAddress } from '../address.ts';
 import { DEFAULTS } from '../defaults.ts';
 import type { ClusterDocument, EndpointDocument } from '../document.ts';
 import type { ClusterConfig, EndpointConfig } from '../snapshot.ts';
@@ -10,15 +10,21 @@ import { contentHash } from './content.ts';
 import { buildHostSets, buildMetadata, type OwnPlace } from './host-sets.ts';
 import { buildLoadBalancing, countsRequests, NO_HOST_LIMITS } from './load-balancing.ts';
 import { buildHealthCheck } from './health.ts';
+import { buildDns } from './dns.ts';
 import { buildClientTls } from './tls.ts';
 
 export function buildCluster(cluster: ClusterDocument, secrets: SecretFiles, place: OwnPlace): ClusterConfig {
   const defaults = DEFAULTS.cluster;
   const loadBalancing = buildLoadBalancing(cluster.loadBalancing);
+  const type = cluster.type ?? defaults.type;
+  const endpoints = (cluster.endpoints ?? []).map(buildEndpoint);
+  const dns = type === 'strictDns' || type === 'logicalDns' ? buildDns(cluster, endpoints) : null;
   const body = {
     name: cluster.name,
-    type: cluster.type ?? defaults.type,
-    endpoints: (cluster.endpoints ?? []).map(buildEndpoint),
+    type,
+    endpoints: dns === null ? endpoints : [],
+    answer: 0,
+    dns,
     protocol: cluster.protocol ?? defaults.protocol,
     proxyProtocol: cluster.proxyProtocol ?? null,
     connectTimeoutMs: parseDuration(cluster.connectTimeout ?? defaults.connectTimeout),
@@ -50,4 +56,5 @@ function buildEndpoint(document: string | EndpointDocument): EndpointConfig {
     zone: endpoint.zone ?? '',
     metadata: buildMetadata(endpoint.metadata ?? {}),
   };
+  return { address: parseAddress(endpoint.address), text: endpoint.address, hostname: endpointName(endpoint.address), weight: endpoint.weight ?? DEFAULTS.endpoint.weight };
 }

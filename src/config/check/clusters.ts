@@ -10,6 +10,7 @@ import type { CheckScope } from './check.ts';
 import { Register } from './choices.ts';
 import { checkHostSets } from './host-sets.ts';
 import { checkHealthChecks } from './health.ts';
+import { checkDns } from './dns.ts';
 import { checkKeepAlive } from './keep-alive.ts';
 import { checkLoadBalancing } from './load-balancing.ts';
 import { checkClientTls } from './tls.ts';
@@ -23,6 +24,7 @@ export function checkClusters(clusters: Place, scope: CheckScope): void {
     if (text !== null) names.add(text, name.pointer, `the cluster name ${JSON.stringify(text)}`);
     checkType(cluster, problems);
     checkEndpoints(cluster.at('endpoints'), problems);
+    checkDns(cluster, problems);
     checkHttp2(cluster, problems);
     checkHostSets(cluster, scope);
     checkLoadBalancing(cluster, problems);

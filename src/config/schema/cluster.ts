@@ -7,12 +7,13 @@ import { healthCheckSchema } from './health.ts';
 import { choice, described, either, integer, list, object, text } from './parts.ts';
 import type { Schema } from './parts.ts';
 import { endpointGroups, hostSets } from './host-sets.ts';
+import { dnsSchema } from './dns.ts';
 import { clientTlsSchema } from './tls.ts';
 
 const COUNT = { minimum: 0, maximum: MAX_COUNT };
 
 function endpoint(): Schema {
-  const address = text('Where it listens: IP:port, [v6]:port, unix:/path or unix:@name.', 'endpointAddress', { examples: ['127.0.0.1:3000'] });
+  const address = text('Where it listens: IP:port, [v6]:port, unix:/path or unix:@name; name:port where the cluster looks names up.', 'endpointAddress', { examples: ['127.0.0.1:3000'] });
   return either('An endpoint: its address, or an object.', [
     address,
     object('endpoint', {
@@ -45,8 +46,9 @@ export function clusterSchema(): Schema {
   });
   return object('cluster', {
     name: text('What routes call it; shown in logs, stats and admin pages.', 'name'),
-    type: choice('How its endpoints are found: listed here, or where the caller wanted to go before it was redirected (originalDst).', ['static', 'originalDst'], { default: DEFAULTS.cluster.type }),
+    type: choice('How its endpoints are found: listed here by address, or by names of which every address is one (strictDns), by a name of which the first address is taken (logicalDns), or where the caller wanted to go before it was redirected (originalDst).', ['static', 'strictDns', 'logicalDns', 'originalDst'], { default: DEFAULTS.cluster.type }),
     endpoints: list('The servers of this cluster; all types but originalDst need them. Default: none.', endpoint()),
+    ...dnsSchema(),
     protocol: choice('The protocol to speak with the endpoints; "auto": what TLS agrees on by ALPN.', ['http1', 'http2', 'auto'], { default: DEFAULTS.cluster.protocol }),
     proxyProtocol: choice('Tell the endpoints who called, by a PROXY protocol header. Each caller then gets connections of its own. Default: none.', ['v1', 'v2']),
     tls: described('Speaks TLS with the endpoints. Default: plaintext.', clientTlsSchema()),

@@ -3,7 +3,7 @@
 
 import { RE2JS } from 're2js';
 
-import { explainEndpointAddress, explainListenAddress } from '../address.ts';
+import { explainEndpointAddress, explainListenAddress, explainResolverAddress } from '../address.ts';
 import type { ErrorCode } from '../error-codes.ts';
 import { parseCidr, parseIp } from '../ip.ts';
 import { explainTemplate } from '../template.ts';
@@ -38,6 +38,7 @@ export const FORMS = {
   size: { expects: 'a number of bytes or a size such as "64KiB"', code: 'bad-size', explain: explainSize },
   listenAddress: { expects: 'an address such as "0.0.0.0:8080"', code: 'bad-listen-address', explain: explainListenAddress },
   endpointAddress: { expects: 'an address such as "127.0.0.1:3000"', code: 'bad-endpoint-address', explain: explainEndpointAddress },
+  resolverAddress: { expects: 'the address of a DNS server such as "10.0.0.53:53"', code: 'bad-resolver', explain: explainResolverAddress },
   cidr: { expects: 'an address range such as "10.0.0.0/8"', code: 'bad-cidr', explain: explainCidr },
   domain: { expects: 'a domain such as "example.com", "*.example.com" or "*"', code: 'bad-domain', explain: explainDomain },
   serverNamePattern: { expects: 'a server name such as "example.com", "*.example.com" or "*"', code: 'bad-domain', explain: explainServerNamePattern },

@@ -2,6 +2,7 @@
 // Primary thread; read only.
 
 import type { ClusterConfig } from '../../config/snapshot.ts';
+import { formatAddress } from '../../core/address.ts';
 import * as stats from '../../observe/stat-names.ts';
 import type { Answer, CompileMatcher, Page, TextMatcher } from './page.ts';
 import { json, text } from './page.ts';
@@ -60,11 +61,11 @@ function clusterText(cluster: ClusterConfig, published: Published, view: AdminVi
   for (const [key, value] of limitsOf(cluster)) lines.push(`${name}::default_priority::${key}::${value}`);
   lines.push(`${name}::added_via_api::false`);
   cluster.endpoints.forEach((endpoint, i) => {
-    const host = `${name}::${endpoint.text}`;
+    const host = `${name}::${endpoint.hostname === '' ? endpoint.text : formatAddress(endpoint.address)}`;
     const row = published.plan.clusters[name]?.hosts[i]?.cells;
     for (const [key, offset] of HOST_LINES) lines.push(`${host}::${key}::${row === undefined ? 0 : view.cell(row + offset)}`);
     lines.push(
-      `${host}::hostname::`,
+      `${host}::hostname::${endpoint.hostname}`,
       `${host}::health_flags::healthy`,
       `${host}::weight::${endpoint.weight}`,
       `${host}::region::`,
@@ -92,6 +93,7 @@ function clusterJson(cluster: ClusterConfig, published: Published, view: AdminVi
       }),
       health_status: { eds_health_status: 'HEALTHY' },
       weight: endpoint.weight,
+      ...(endpoint.hostname === '' ? {} : { hostname: endpoint.hostname }),
       locality: {},
     };
   });
