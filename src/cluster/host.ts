@@ -3,7 +3,6 @@
 // its own stripe, everyone sums over all stripes.
 
 import type { EndpointConfig, Metadata } from '../config/snapshot.ts';
-import type { Address } from '../core/address.ts';
 import { type Address, formatAddress } from '../core/address.ts';
 import type { HostPlan } from '../shared/plan.ts';
 import type { Latency } from './lb/peak-ewma.ts';

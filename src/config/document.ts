@@ -305,6 +305,7 @@ export interface HealthCheckDocument {
   reuseConnection?: boolean;
   eventLog?: string;
   alwaysLogFailures?: boolean;
+}
 
 /** Text, or bytes in hexadecimal. */
 export type PayloadDocument = string | { hex: string };

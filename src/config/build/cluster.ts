@@ -51,10 +51,10 @@ function buildEndpoint(document: string | EndpointDocument): EndpointConfig {
   return {
     address: parseAddress(endpoint.address),
     text: endpoint.address,
+    hostname: endpointName(endpoint.address),
     weight: endpoint.weight ?? DEFAULTS.endpoint.weight,
     priority: endpoint.priority ?? DEFAULTS.endpoint.priority,
     zone: endpoint.zone ?? '',
     metadata: buildMetadata(endpoint.metadata ?? {}),
   };
-  return { address: parseAddress(endpoint.address), text: endpoint.address, hostname: endpointName(endpoint.address), weight: endpoint.weight ?? DEFAULTS.endpoint.weight };
 }
