@@ -3,6 +3,7 @@
 import { DEFAULTS } from '../defaults.ts';
 import { MAX_WEIGHT } from '../limits.ts';
 import { choice, described, dictionary, either, flag, freeText, integer, list, object, text } from './parts.ts';
+import { routeFiltersSchema } from './filters.ts';
 import type { Schema } from './parts.ts';
 
 /** Keys of which a route takes exactly one. */
@@ -141,6 +142,7 @@ export function routeSchema(): Schema {
     forward: described(`${one} Sends the request to a cluster.`, forward()),
     redirect: described(`${one} Sends the client elsewhere.`, redirect()),
     respond: described(`${one} Answers at once.`, respond()),
+    filters: routeFiltersSchema('What is different here from the filters of the virtual host and of the listener.'),
   }, ['match']);
 }
 
@@ -154,6 +156,7 @@ export function virtualHostSchema(route: Schema): Schema {
     ),
     requestHeaders: headerEdits('Changes to the headers of every forwarded request.'),
     responseHeaders: headerEdits('Changes to the headers of every response.'),
+    filters: routeFiltersSchema('What is different here from the filters of the listener.'),
     routes: list('The routes, tried in order.', route),
   }, ['domains', 'routes']);
 }
