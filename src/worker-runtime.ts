@@ -20,7 +20,7 @@ import type { UwsModule } from './listen/uws-types.ts';
 import { DateText } from './proxy/date-text.ts';
 import type { HttpRuntime } from './proxy/http-runtime.ts';
 import { Journeys } from './proxy/journeys.ts';
-import { compileHttp, linkClusters } from './proxy/compile.ts';
+import { compileHttp, linkClusters, linkFilters } from './proxy/compile.ts';
 import { HttpRoad } from './proxy/road.ts';
 import { TcpRoad } from './proxy/tcp-road.ts';
 import { compileTcp, type TcpRuntime, type TcpTools } from './proxy/tcp-runtime.ts';
@@ -91,6 +91,8 @@ export interface WorkerParts {
   readonly stripe: Stripe;
   readonly breakers: Breakers;
   readonly hostTable: HostTable;
+  /** What limits share (`shared/limit-words.ts`). */
+  readonly limitWords: Int32Array;
   /** A second loop, on `node:net`, for listeners that ask for it. */
   makeNodeLoop(): Loop;
   /** For `%ENVIRONMENT(X)%`. */
@@ -305,6 +307,8 @@ export class WorkerRuntime implements TimerTarget {
       throw new Error(`${problem.pointer}: ${problem.message}`); // the rehearsal has found none
     });
     linkClusters(compiled.routes, clusters);
+    const chains = compiled.filters({ ...this.roadTools, clusters: plan.clusters, limits: plan.limits, limitWords: this.parts.limitWords, breakers: this.parts.breakers });
+    linkFilters(compiled.routes, chains);
     return {
       name: config.name,
       config: config.http,
@@ -312,7 +316,7 @@ export class WorkerRuntime implements TimerTarget {
       stats: places.http,
       histograms: places.histograms,
       ...compiled,
-      filters: compiled.filters({ cells: this.roadTools.cells, clusters: plan.clusters }),
+      filters: chains.listener,
       clusters,
       tools: this.roadTools,
     };

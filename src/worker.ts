@@ -38,6 +38,7 @@ const runtime = new WorkerRuntime({
   stripe,
   breakers: new BreakerTable(start.breakers, stripe.held),
   hostTable: new HostTable(start.hosts),
+  limitWords: new Int32Array(start.limits),
   makeNodeLoop: () => createLoop('node', { clock: loop.clock, ledger, firstConnId: start.index + 1 + CONNECTION_ID_STEP / 2, connIdStep: CONNECTION_ID_STEP }),
   variables: process.env,
   send,

@@ -27,6 +27,7 @@ class Stage {
       stripe,
       breakers: new BreakerTable(this.state.breakers, stripe.held),
       hostTable: this.state.hostTable,
+      limitWords: new Int32Array(this.state.limits),
       makeNodeLoop: () => new FakeLoop(),
       variables: {},
       send: (message) => this.sent.push(message),

@@ -87,6 +87,49 @@ export const DEFAULTS = {
   },
   /** Envoy: without an allow-list no method is counted by itself. */
   grpcStats: { methods: [] },
+  localRateLimit: {
+    /** Per second is what people mean; Envoy asks for it. */
+    fillInterval: '1s',
+    descriptors: [],
+    /** Envoy's are 0 %, so that nothing happens until two more keys are set; whoever writes a limit here wants it. */
+    enabledPercent: 100,
+    enforcedPercent: 100,
+    /** Envoy: 429, headers off. */
+    status: 429,
+    rateLimitHeaders: false,
+    /** Envoy's 20 suits routes; callers are more. Takes 64 KiB. */
+    maxValues: 1024,
+  },
+  /** What nginx, HAProxy and Envoy's breakers say when there is no room: try again. */
+  concurrencyLimit: { status: 503 },
+  adaptiveConcurrency: {
+    /** Envoy: p50, 100 ms (its examples; it asks for it), 1000, 503. */
+    sampleAggregatePercentile: 50,
+    concurrencyUpdateInterval: '100ms',
+    maxConcurrencyLimit: 1000,
+    status: 503,
+  },
+  minRtt: {
+    /** Envoy: 60 s in its examples; 50 requests, 15 %, 3, 25 %. */
+    interval: '60s',
+    requestCount: 50,
+    jitterPercent: 15,
+    minConcurrency: 3,
+    bufferPercent: 25,
+  },
+  admissionControl: {
+    /** Envoy: 30 s, 95 %, 1.0, 80 %, 0. */
+    window: '30s',
+    successRatePercent: 95,
+    aggression: 1,
+    maxRejectionPercent: 80,
+    rpsThreshold: 0,
+    /** Envoy: HTTP statuses below 500; gRPC statuses that are not the server's fault. */
+    successStatuses: ['100-499'],
+    successGrpcStatuses: [0, 1, 2, 3, 5, 6, 7, 9, 11, 12, 16],
+  },
+  /** Envoy: 50 ms. */
+  bandwidthLimit: { fillInterval: '50ms' },
   timeouts: {
     /** Envoy: common_http_protocol_options.idle_timeout 1 h. */
     idle: '1h',

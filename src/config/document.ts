@@ -122,6 +122,87 @@ export interface Http2Document {
 export interface FilterDocument {
   grpcWeb?: Record<string, never>;
   grpcStats?: { methods?: string[] };
+  localRateLimit?: LocalRateLimitDocument;
+  concurrencyLimit?: ConcurrencyLimitDocument;
+  adaptiveConcurrency?: AdaptiveConcurrencyDocument;
+  admissionControl?: AdmissionControlDocument;
+  bandwidthLimit?: BandwidthLimitDocument;
+}
+
+/** Of a virtual host or a route. */
+export interface RouteFiltersDocument {
+  grpcWeb?: false;
+  grpcStats?: false;
+  localRateLimit?: LocalRateLimitDocument | false;
+  concurrencyLimit?: ConcurrencyLimitDocument | false;
+  adaptiveConcurrency?: AdaptiveConcurrencyDocument | false;
+  admissionControl?: AdmissionControlDocument | false;
+  bandwidthLimit?: BandwidthLimitDocument | false;
+}
+
+export interface BucketDocument {
+  maxTokens?: number;
+  tokensPerFill?: number;
+  fillInterval?: string;
+}
+
+export interface LocalRateLimitDocument extends BucketDocument {
+  descriptors?: DescriptorDocument[];
+  enabledPercent?: number;
+  enforcedPercent?: number;
+  status?: number;
+  headers?: Record<string, string>;
+  rateLimitHeaders?: boolean;
+  statPrefix?: string;
+}
+
+export interface DescriptorDocument extends BucketDocument {
+  entries: DescriptorEntryDocument[];
+  maxTokens: number;
+  maxValues?: number;
+}
+
+/** Exactly one besides `value`. */
+export interface DescriptorEntryDocument {
+  header?: string;
+  value?: string;
+  remoteAddress?: string | true;
+  path?: string;
+  prefix?: string;
+  method?: string;
+}
+
+export interface ConcurrencyLimitDocument {
+  maxRequests: number;
+  status?: number;
+  statPrefix?: string;
+}
+
+export interface AdaptiveConcurrencyDocument {
+  sampleAggregatePercentile?: number;
+  concurrencyUpdateInterval?: string;
+  maxConcurrencyLimit?: number;
+  minRtt?: { interval?: string; fixed?: string; requestCount?: number; jitterPercent?: number; minConcurrency?: number; bufferPercent?: number };
+  status?: number;
+  statPrefix?: string;
+}
+
+export interface AdmissionControlDocument {
+  window?: string;
+  successRatePercent?: number;
+  aggression?: number;
+  maxRejectionPercent?: number;
+  rpsThreshold?: number;
+  successStatuses?: string[];
+  successGrpcStatuses?: number[];
+  statPrefix?: string;
+}
+
+export interface BandwidthLimitDocument {
+  requestRate?: number | string;
+  responseRate?: number | string;
+  fillInterval?: string;
+  statPrefix?: string;
 }
 
 export interface AccessLogDocument {
@@ -136,6 +217,7 @@ export interface VirtualHostDocument {
   domains: string[];
   requestHeaders?: HeaderEditsDocument;
   responseHeaders?: HeaderEditsDocument;
+  filters?: RouteFiltersDocument;
   routes: RouteDocument[];
 }
 
@@ -146,6 +228,7 @@ export interface RouteDocument {
   forward?: ForwardDocument;
   redirect?: RedirectDocument;
   respond?: RespondDocument;
+  filters?: RouteFiltersDocument;
 }
 
 /** Exactly one of the first six. */

@@ -34,3 +34,14 @@ export const MAX_TABLE_SIZE = 5_000_011;
 export const MAX_CHOICES = 64;
 /** A hundred times the mean bounds nothing any more. */
 export const MAX_BALANCE_FACTOR = 10_000;
+/** What a token bucket can hold (`shared/token-bucket.ts`). */
+export const MAX_TOKENS = 268_435_456;
+export const MAX_TOKENS_PER_MS = 4_194_304;
+/** 4 GiB a second: a token bucket gains no more. */
+export const MAX_RATE_BYTES = 4_194_304_000;
+/** Envoy: fill_interval at least 50 ms. */
+export const MIN_FILL_MS = 50;
+/** Each has 64 bytes. */
+export const MAX_DYNAMIC_VALUES = 65_536;
+/** Admission control keeps two numbers for each second. */
+export const MAX_WINDOW_MS = 300_000;

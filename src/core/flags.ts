@@ -17,6 +17,7 @@ export const FLAG_SI = 1 << 12; // StreamIdleTimeout
 export const FLAG_DPE = 1 << 13; // DownstreamProtocolError
 export const FLAG_UPE = 1 << 14; // UpstreamProtocolError
 export const FLAG_OM = 1 << 15; // OverloadManagerTerminated
+export const FLAG_RL = 1 << 16; // RateLimited
 
 /** Bit position → short name, long name, in the order in which several flags are printed (Envoy's). */
 export const FLAG_NAMES: readonly (readonly [short: string, long: string])[] = [
@@ -36,6 +37,7 @@ export const FLAG_NAMES: readonly (readonly [short: string, long: string])[] = [
   ['DPE', 'DownstreamProtocolError'],
   ['UPE', 'UpstreamProtocolError'],
   ['OM', 'OverloadManagerTerminated'],
+  ['RL', 'RateLimited'],
 ];
 
 /** `UF,URX`, or `-` when no flag is set (`%RESPONSE_FLAGS%`). */

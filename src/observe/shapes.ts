@@ -2,6 +2,7 @@
 
 import type { BlockShape, Shapes } from '../shared/registry.ts';
 import { GRPC_STATS } from './grpc-stats.ts';
+import { LIMIT_FAMILIES } from './limit-stats.ts';
 import { HISTOGRAM_WORDS } from './histogram.ts';
 import { CLUSTER_HISTOGRAMS, CLUSTER_STATS, HOST_STATS, HTTP1_STATS, HTTP2_STATS, HTTP_HISTOGRAMS, HTTP_STATS, LISTENER_STATS, PROXY_PROTO_STATS, TCP_STATS, TLS_INSPECTOR_STATS, type StatKind } from './stat-names.ts';
 import { SSL_STATS } from './ssl-stats.ts';
@@ -18,6 +19,7 @@ export const SHAPES: Shapes = {
   tcp: shape(TCP_STATS, TCP_STATS.length),
   ssl: shape(SSL_STATS, SSL_STATS.length),
   grpc: shape(GRPC_STATS, GRPC_STATS.length),
+  limits: Object.fromEntries(Object.entries(LIMIT_FAMILIES).map(([kind, { stats }]) => [kind, shape(stats, stats.length)])),
   clusterHistograms: CLUSTER_HISTOGRAMS.length,
   httpHistograms: HTTP_HISTOGRAMS.length,
   histogramWords: HISTOGRAM_WORDS,

@@ -9,6 +9,7 @@ import type { SharedState } from '../shared/registry.ts';
 import { CODE_NAMES } from './code-slots.ts';
 import { GRPC_STATS } from './grpc-stats.ts';
 import { LAZY_SSL, SSL_CX_ACTIVE, SSL_STATS } from './ssl-stats.ts';
+import { gradientStats, LIMIT_FAMILIES } from './limit-stats.ts';
 import * as S from './stat-names.ts';
 import { UPDATE_AT, UPDATE_STATS } from './upkeep-stats.ts';
 
@@ -86,6 +87,8 @@ export function* scopes(input: StatsInput): Generator<Scope> {
   for (const cluster of clusters) yield clusterScope(cluster, plan.clusters[cluster.name]!, input.shared);
   yield ownScope([...own.filter(({ name }) => name < 'http.').map(ownStat), proxyErrors(places, input.shared)]);
   for (const entrance of https) yield httpScope(entrance, input.shared);
+  const limits = limitScopes(published, input.shared);
+  yield* limits.filter(({ prefix }) => prefix.startsWith('http.'));
   yield* codecScopes(https.map((entrance) => entrance.places), input.shared);
   for (const entrance of entrances) {
     yield listenerScope(entrance, input.shared);
@@ -100,6 +103,7 @@ export function* scopes(input: StatsInput): Generator<Scope> {
   yield ownScope([...own.filter(({ name }) => name >= 'proxy_proto'), connections].map(ownStat));
   for (const entrance of byName) if (entrance.listener.tcp !== null) yield tcpScope(entrance, input.shared);
   yield preambles.tls;
+  yield* limits.filter(({ prefix }) => !prefix.startsWith('http.'));
 }
 
 /** A listener, its places and the name that its address gives it: the bound one, as several may have asked for port 0. */
@@ -194,6 +198,25 @@ function* codecScopes(listeners: readonly ListenerPlan[], shared: SharedState): 
   const from = (at: number): Reader => allOf(listeners.map(({ http }) => blockReader(shared, http + at)));
   yield { prefix: 'http1.', family: 'http1_', labels: [], stats: sorted(readAll(S.HTTP1_STATS, from(S.HTTP_STATS.length))), histograms: [] };
   yield { prefix: 'http2.', family: 'http2_', labels: [], stats: sorted(readAll(S.HTTP2_STATS, from(S.HTTP2_AT))), histograms: [] };
+}
+
+/** Of filters that limit, in the order of their names; those that share a name share its stats. */
+function limitScopes({ snapshot, plan }: StatsSubject, shared: SharedState): Scope[] {
+  const found = new Map<string, Scope>();
+  for (const { key, kind, stats: name } of snapshot.limits) {
+    const { before, behind, label, stats } = LIMIT_FAMILIES[kind]!;
+    const prefix = `${before}${sanitize(name)}.${behind}`;
+    const places = plan.limits[key]!;
+    if (found.has(prefix)) continue;
+    found.set(prefix, {
+      prefix,
+      family: label === '' ? prefix : before + behind,
+      labels: label === '' ? [] : [[label, sanitize(name)]],
+      stats: sorted([...readAll(stats, blockReader(shared, places.stats)), ...(kind === 'adaptiveConcurrency' ? gradientStats(places, shared) : [])]),
+      histograms: [],
+    });
+  }
+  return [...found.values()].sort((a, b) => order(a.prefix, b.prefix));
 }
 
 function tcpScope({ listener, places }: Entrance, shared: SharedState): Scope {

@@ -6,7 +6,7 @@ import type { Cluster } from '../cluster/cluster.ts';
 import type { HttpConfig } from '../config/snapshot.ts';
 import { FieldBlock } from '../core/field-block.ts';
 import { compileAccessLog, compileFormat, type AccessLog, type Environment } from '../observe/access-log.ts';
-import { compileFilters, type FilterSetup } from '../filter/registry.ts';
+import { compileFilters, type FilterSetup, type ListenerChains } from '../filter/registry.ts';
 import { compileRoutes, type RouteProblem } from '../route/compile.ts';
 import type { RouteTable } from '../route/match.ts';
 
@@ -37,11 +37,16 @@ export function compileHttp(http: HttpConfig, pointer: string, variables: Enviro
   return {
     routes,
     logs,
-    filters: compileFilters(http.filters),
+    filters: compileFilters(http),
     keepsRequestHead: editsAnswers || logs.some((log) => log.needsRequestHead),
     serverBlock: new FieldBlock(['server', String(http.serverName)]),
     keepsResponseHead: logs.some((log) => log.needsResponseHead),
   };
+}
+
+/** Every route gets the filters of its requests. */
+export function linkFilters(routes: RouteTable, chains: ListenerChains): void {
+  routes.routes.forEach((route, i) => (route.filters = chains.routes[i]!));
 }
 
 /** Every route gets the clusters that it names, so that the road looks nothing up. */

@@ -1,6 +1,6 @@
 // @hot
-// The two valves of a request, and its counters: who is paused because the other side takes nothing. Worker thread.
-// The part of the Journey that knows nothing of its phases.
+// The two valves of a request, and its counters: who is paused because the other side takes nothing, or because a filter
+// holds bytes back. Worker thread. The part of the Journey that knows nothing of its phases.
 
 import type { Cluster } from '../cluster/cluster.ts';
 import type { Host } from '../cluster/host.ts';
@@ -16,21 +16,42 @@ export abstract class Flow extends Stream {
   protected upPaused = false;
   /** The caller is paused because the upstream takes nothing (and not for want of a connection). */
   private upFull = false;
+  // Why each side is paused: the other one, or a filter. It goes on when neither stands against it.
+  private downWaits = false;
+  private downHeld = false;
+  private upWaits = false;
+  private upHeld = false;
 
   protected pauseDown(): void {
+    this.downWaits = true;
     if (this.downPaused || this.down === null) return;
-    this.downPaused = true;
-    this.count(S.DOWN_FLOW_PAUSED_READING);
     this.upFull = this.up !== null;
     if (this.upFull) this.countCluster(S.UP_FLOW_BACKED_UP);
-    this.down.pause();
+    this.stopDown();
   }
 
   protected resumeDown(): void {
-    if (!this.downPaused) return;
+    this.downWaits = false;
+    if (!this.downPaused || this.downHeld) return;
     this.downPaused = false;
     this.countDownResumed();
     this.down?.resume();
+  }
+
+  holdRequest(): void {
+    this.downHeld = true;
+    if (!this.downPaused && this.down !== null) this.stopDown();
+  }
+
+  releaseRequest(): void {
+    this.downHeld = false;
+    if (!this.downWaits) this.resumeDown();
+  }
+
+  private stopDown(): void {
+    this.downPaused = true;
+    this.count(S.DOWN_FLOW_PAUSED_READING);
+    this.down!.pause();
   }
 
   protected countDownResumed(): void {
@@ -40,6 +61,29 @@ export abstract class Flow extends Stream {
   }
 
   protected pauseUp(): void {
+    this.upWaits = true;
+    this.stopUp();
+  }
+
+  protected resumeUp(): void {
+    this.upWaits = false;
+    if (!this.upPaused || this.upHeld) return;
+    this.upPaused = false;
+    this.countCluster(S.UP_FLOW_RESUMED_READING);
+    this.up?.resume();
+  }
+
+  holdResponse(): void {
+    this.upHeld = true;
+    this.stopUp();
+  }
+
+  releaseResponse(): void {
+    this.upHeld = false;
+    if (!this.upWaits) this.resumeUp();
+  }
+
+  private stopUp(): void {
     if (this.upPaused || this.up === null) return;
     this.upPaused = true;
     this.countCluster(S.UP_FLOW_PAUSED_READING);
@@ -65,5 +109,9 @@ export abstract class Flow extends Stream {
     this.downPaused = false;
     this.upPaused = false;
     this.upFull = false;
+    this.downWaits = false;
+    this.downHeld = false;
+    this.upWaits = false;
+    this.upHeld = false;
   }
 }

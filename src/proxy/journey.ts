@@ -13,7 +13,7 @@ import { BODY_LENGTH, BODY_NONE, BODY_TUNNEL, UPGRADE_CONNECT, type UpStream } f
 import { isGrpc } from '../http/grpc.ts';
 import { statusText } from '../http/status-text.ts';
 import { Timer, type TimerTarget } from '../core/timer.ts';
-import type { FilterChain } from '../filter/chain.ts';
+import type { ChainMaker } from '../filter/registry.ts';
 import { codeSlot } from '../observe/code-slots.ts';
 import { record } from '../observe/histogram.ts';
 import * as S from '../observe/stat-names.ts';
@@ -24,35 +24,23 @@ import { editAnswer, editLocalReply } from './answer.ts';
 import { callTimeout, grpcReply, noteAnswerEnd, noteAnswerHead } from './grpc.ts';
 import { clusterOf, editRequest } from './onward.ts';
 import { GONE, IDLE_DOWN, IDLE_UP, MALFORMED, NO_HOST, TIMED_OUT, TOO_LARGE, TOO_LONG, TOO_SLOW } from './faults.ts';
-import { Flow } from './flow.ts';
+import { Filtered } from './filtered.ts';
+import { ANSWERING, ASKED, FREE, SENT, WAITING } from './phase.ts';
 import { detailsAfterStart, replyOf, type LocalReply } from './reply.ts';
 import { refusalOfUpgrade } from './tunnel.ts';
-
-const FREE = 0;
-const ASKED = 1;
-const WAITING = 2;
-const SENT = 3;
-const ANSWERING = 4;
 
 const NO_HOSTS: readonly Host[] = [];
 const EMPTY = Buffer.alloc(0);
 
-export class Journey extends Flow implements TimerTarget {
-  route: CompiledRoute | null = null;
-  private chain: FilterChain | null = null;
+export class Journey extends Filtered implements TimerTarget {
   /** Where this request waits for a connection. Whatever ends a journey takes it off that queue first. */
   private waitsIn: Pool | null = null;
-  private phase = FREE;
   /** The attempt has been made again once already, because it had been refused unseen. */
   private repeated = false;
-  private requestDone = false;
   /** Of a tunnel: the upstream has sent its last byte. */
   private answerDone = false;
-  /** Body bytes that came before there was a connection for them, or before their tunnel was open. */
-  private early: Buffer | null = null;
   /** Body bytes follow in the callback that is running. */
   private moreNow = false;
-  private lastActive = 0;
   private idleMs = 0;
   /** A gRPC call with a deadline of its own, from its first byte on; the route's time-out does not count. */
   callLimited = false;
@@ -73,24 +61,14 @@ export class Journey extends Flow implements TimerTarget {
     this.start();
     this.moreNow = more;
     this.count(S.RQ_TOTAL);
-    if (runtime.filters !== null) {
-      this.chain = runtime.filters();
-      this.chain.request(this);
-    }
     const route = runtime.routes.match(this, runtime.tools.random);
     if (this.upgrade !== '' && this.refusesUpgrade(route)) return;
-    if (route === null) {
-      this.count(S.NO_ROUTE);
-      this.reply({ status: 404, flags: FLAG_NR, details: 'route_not_found', body: '', overloaded: false });
-      return;
-    }
-    this.route = route;
-    this.routeName = route.name;
-    if (route.kind === ROUTE_FORWARD) this.forward(route);
-    else this.answerByRoute(route);
+    const chain = route === null ? runtime.filters : (route.filters as ChainMaker);
+    if (chain === null) this.takeRoute(route);
+    else this.filter(chain, route);
     this.moreNow = false;
     // What is still needed of the head after this callback must not stand in the loop's buffer.
-    if (this.phase === WAITING || (this.phase !== FREE && this.keepsRequestHead())) reqHead.retain();
+    if (this.phase === WAITING || this.phase === ASKED || (this.phase !== FREE && this.keepsRequestHead())) reqHead.retain();
   }
 
   refuse(status: number, details: string, flags: number, location: string): void {
@@ -124,16 +102,21 @@ export class Journey extends Flow implements TimerTarget {
       this.fail(TOO_LARGE);
       return;
     }
-    if (this.chain !== null) {
-      const bytes = this.chain.requestData(this, buf.subarray(start, end), last);
-      if (bytes === null) {
-        this.fail(MALFORMED);
-        return;
-      }
-      buf = bytes;
-      start = 0;
-      end = bytes.length;
+    if (this.phase === ASKED) this.keepForFilters(buf, start, end, last);
+    else this.feed(buf, start, end, last);
+  }
+
+  protected feed(buf: Buffer, start: number, end: number, last: boolean): void {
+    if (this.chain === null) {
+      this.sendOn(buf, start, end, last);
+      return;
     }
+    const bytes = this.chain.requestData(this, buf.subarray(start, end), last);
+    if (bytes === null) this.fail(MALFORMED);
+    else this.sendOn(bytes, 0, bytes.length, this.chain.last);
+  }
+
+  protected sendOn(buf: Buffer, start: number, end: number, last: boolean): void {
     if (last) {
       this.requestEnded();
       this.watch();
@@ -148,10 +131,7 @@ export class Journey extends Flow implements TimerTarget {
 
   downWritable(): void {
     this.lastActive = this.runtime.tools.clock.now;
-    if (!this.upPaused) return;
-    this.upPaused = false;
-    this.countCluster(S.UP_FLOW_RESUMED_READING);
-    this.up?.resume();
+    this.resumeUp();
   }
 
   abandon(why: Fault = GONE): void {
@@ -172,6 +152,7 @@ export class Journey extends Flow implements TimerTarget {
   }
 
   release(): void {
+    this.chain?.end(this, true);
     this.finish();
   }
 
@@ -235,22 +216,28 @@ export class Journey extends Flow implements TimerTarget {
   }
 
   responseData(buf: Buffer, start: number, end: number, last: boolean): void {
-    const { clock } = this.runtime.tools;
     if (last && this.isGrpc) noteAnswerEnd(this);
     if (this.chain !== null && this.resBody !== BODY_TUNNEL) {
       buf = this.chain.responseData(this, buf.subarray(start, end), last);
       start = 0;
       end = buf.length;
     }
-    this.bytesSent += end - start;
-    this.lastActive = clock.now;
     if (last) {
       this.answerDone = true;
-      if (this.resBody !== BODY_TUNNEL || this.requestDone) this.attemptEnded(clock.now);
-      this.down!.writeData(buf, start, end, true); // the journey may be over, and another one, when this returns
-      return;
+      if (this.resBody !== BODY_TUNNEL || this.requestDone) this.attemptEnded(this.runtime.tools.clock.now);
+      if (this.chain !== null && this.resBody !== BODY_TUNNEL && !this.chain.last) {
+        this.keepEnd();
+        last = false;
+      }
     }
-    if (!this.down!.writeData(buf, start, end, false)) this.pauseUp();
+    this.sendDown(buf, start, end, last);
+  }
+
+  protected sendDown(buf: Buffer, start: number, end: number, last: boolean): void {
+    this.bytesSent += end - start;
+    this.lastActive = this.runtime.tools.clock.now;
+    // With `last` the journey may be over, and another one, when this returns.
+    if (!this.down!.writeData(buf, start, end, last) && !last) this.pauseUp();
   }
 
   upRefused(why: Fault, sent: Buffer | null): void {
@@ -377,19 +364,37 @@ export class Journey extends Flow implements TimerTarget {
     else this.down?.resume();
   }
 
+  /** The upstream has said all, but a filter has not passed it on. */
+  private keepEnd(): void {
+    if (!this.callLimited) this.answerDeadline = 0;
+    this.resTrailers?.retain();
+  }
+
   private endUpgrade(): void {
     this.reqBody = BODY_NONE;
     this.runtime.tools.cells[this.runtime.stats + S.DOWN_CX_UPGRADES_ACTIVE]!--;
   }
 
-  private keep(buf: Buffer, start: number, end: number): void {
-    const bytes = buf.subarray(start, end);
-    this.early = this.early === null ? Buffer.from(bytes) : Buffer.concat([this.early, bytes]);
-  }
-
   /** Somebody needs the request's head after it was sent. */
   private keepsRequestHead(): boolean {
     return this.runtime.keepsRequestHead || (this.up !== null && this.up.mayRefuse && !this.repeated);
+  }
+
+  /** The choice between several is the same however often it is made. */
+  protected clusterNameOf(route: CompiledRoute): string {
+    return clusterOf(this, route)?.name ?? '';
+  }
+
+  protected takeRoute(route: CompiledRoute | null): void {
+    this.route = route;
+    if (route === null) {
+      this.count(S.NO_ROUTE);
+      this.reply({ status: 404, flags: FLAG_NR, details: 'route_not_found', body: '', overloaded: false });
+      return;
+    }
+    this.routeName = route.name;
+    if (route.kind === ROUTE_FORWARD) this.forward(route);
+    else this.answerByRoute(route);
   }
 
   private forward(route: CompiledRoute): void {
@@ -486,7 +491,7 @@ export class Journey extends Flow implements TimerTarget {
     this.finish();
   }
 
-  private reply(local: LocalReply, body: Buffer = local.body === '' ? EMPTY : Buffer.from(local.body, 'utf8')): void {
+  protected reply(local: LocalReply, body: Buffer = local.body === '' ? EMPTY : Buffer.from(local.body, 'utf8')): void {
     const down = this.down!;
     this.stopAttempt();
     this.phase = ANSWERING;
@@ -517,7 +522,7 @@ export class Journey extends Flow implements TimerTarget {
   }
 
   /** Arms the one timer for the next thing that can happen; an earlier one that is still armed is left and looks again. */
-  private watch(): void {
+  protected watch(): void {
     const { clock, timers } = this.runtime.tools;
     let next = this.idleMs > 0 ? this.lastActive + this.idleMs : Infinity;
     if (this.answerDeadline > 0 && this.answerDeadline < next) next = this.answerDeadline;
@@ -533,6 +538,7 @@ export class Journey extends Flow implements TimerTarget {
     const now = tools.clock.now;
     this.endAt = now;
     this.stopAttempt();
+    this.chain?.end(this, false);
     // What is paused still reads on when nobody is left to pause it.
     if (this.downPaused) this.countDownResumed();
     if (this.upPaused) this.countCluster(S.UP_FLOW_RESUMED_READING);
@@ -552,13 +558,8 @@ export class Journey extends Flow implements TimerTarget {
 
   override clear(): void {
     super.clear();
-    this.route = null;
-    this.chain = null;
-    this.phase = FREE;
     this.repeated = false;
-    this.requestDone = false;
     this.answerDone = false;
-    this.early = null;
     this.moreNow = false;
     this.callLimited = false;
     this.answerDeadline = 0;

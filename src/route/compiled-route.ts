@@ -1,6 +1,6 @@
 // @hot
 // One route, ready for the road: everything its match and its action need, as flat fields of one shape, whatever its kind.
-// Made by compile.ts, read-only afterwards but for `clusterRefs`, which `proxy` fills when it takes a snapshot in.
+// Made by compile.ts, read-only afterwards but for `clusterRefs` and `filters`, which `proxy` fills when it takes a snapshot in.
 
 import type { FieldBlock } from '../core/field-block.ts';
 import type { EditLevel } from './header-edits.ts';
@@ -73,6 +73,8 @@ export class CompiledRoute {
   clusterHeader = '';
   /** One slot per cluster name, filled by `proxy` with what it wants to find there. */
   clusterRefs: unknown[] = [];
+  /** What makes the filters of its requests, filled by `proxy` as well; null: there are none. */
+  filters: unknown = null;
 
   /** What its requests are hashed by, for clusters that pick by hash. */
   hashRules: readonly HashRule[] = [];

@@ -40,6 +40,8 @@ export interface Breakers {
   /** How many are held over all workers. */
   count(row: number, resource: Resource): number;
   limit(row: number, resource: Resource): number;
+  /** Of a row whose limit the workers themselves move. */
+  setLimit(row: number, resource: Resource, limit: number): void;
   /** Workers say here that a request waits for a connection that only another worker's idle one can free. */
   addStarving(row: number, delta: 1 | -1): void;
   starving(row: number): number;
@@ -151,7 +153,7 @@ export class BreakerTable implements Breakers {
     return Atomics.load(this.words, at + STARVING_AT) === 0;
   }
 
-  private setLimit(row: number, resource: Resource, limit: number): void {
+  setLimit(row: number, resource: Resource, limit: number): void {
     Atomics.store(this.words, row * BREAKER_ROW + LIMITS_AT + resource, Math.min(limit, LARGEST_LIMIT));
   }
 }

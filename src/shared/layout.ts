@@ -2,6 +2,7 @@
 // accident would be read wrongly by whoever holds the old numbers. Any thread.
 
 import { BREAKER_BYTES, BREAKER_ROW, BREAKER_ROWS, HELD_ROW } from './breaker-table.ts';
+import { LIMIT_BYTES } from './limit-words.ts';
 import { HOST_BYTES, HOST_ROW, HOST_ROWS } from './host-table.ts';
 import { STRIPE_BYTES, STRIPE_REGIONS } from './stripe.ts';
 
@@ -16,5 +17,7 @@ export function layoutTable(): string {
   lines.push(`  held: ${BREAKER_ROWS} rows of ${HELD_ROW * 4} bytes: 4 counts, starving waiters`);
   lines.push(`hosts (one for all)${HOST_BYTES.toString().padStart(21)} bytes`);
   lines.push(`  ${HOST_ROWS} rows of ${HOST_ROW * 4} bytes: flags, failures in a row, ejections, times; of a cluster: epoch, ejected hosts`);
+  lines.push(`limits (one for all)${LIMIT_BYTES.toString().padStart(20)} bytes`);
+  lines.push('  token buckets of 64 bytes, windows, latencies: as each limit needs');
   return `${lines.join('\n')}\n`;
 }

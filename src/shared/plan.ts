@@ -41,8 +41,20 @@ export interface ListenerPlan {
   readonly breakers: number;
 }
 
+/** Of a filter that limits. */
+export interface LimitPlan {
+  /** First cell of its stats. */
+  readonly stats: number;
+  /** First of its words (`limit-words.ts`); its buckets come first. */
+  readonly words: number;
+  /** Row in the breaker table whose `rq` counts its requests over all workers; -1: none. */
+  readonly breakers: number;
+}
+
 export interface Plan {
   readonly epoch: number;
   readonly clusters: Readonly<Record<string, ClusterPlan>>;
   readonly listeners: Readonly<Record<string, ListenerPlan>>;
+  /** By the key that the configuration gives each. */
+  readonly limits: Readonly<Record<string, LimitPlan>>;
 }

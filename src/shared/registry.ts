@@ -9,7 +9,8 @@ import { systemTime } from '../core/clock.ts';
 import { BREAKER_BYTES, BREAKER_ROWS, BreakerTable, type RowLimits } from './breaker-table.ts';
 import { DescriptorBits } from './descriptors.ts';
 import { HOST_BYTES, HOST_FAILED_OUTLIER, HOST_ROWS, HostTable } from './host-table.ts';
-import type { ClusterPlan, HostPlan, ListenerPlan, Plan } from './plan.ts';
+import { LIMIT_BYTES, LIMIT_WORDS, prepareRoom, wordsOf, type LimitRoom } from './limit-words.ts';
+import type { ClusterPlan, HostPlan, LimitPlan, ListenerPlan, Plan } from './plan.ts';
 import { SlotSpace } from './slot-space.ts';
 import { Stripe, STRIPE_BUCKETS, STRIPE_BYTES, STRIPE_CELLS } from './stripe.ts';
 
@@ -28,6 +29,8 @@ export interface Shapes {
   readonly tcp: BlockShape;
   readonly ssl: BlockShape;
   readonly grpc: BlockShape;
+  /** By kind of limit. */
+  readonly limits: Readonly<Record<string, BlockShape>>;
   readonly clusterHistograms: number;
   readonly httpHistograms: number;
   /** Words of one histogram in a stripe's `buckets`. */
@@ -49,6 +52,17 @@ export interface PlanSource {
   /** By cluster: the gRPC methods that are counted by themselves; clusters that are not named here count none. */
   readonly grpcMethods?: Readonly<Record<string, readonly string[]>>;
   readonly listeners: readonly { readonly name: string; readonly maxConnections: number; readonly tcp?: object | null }[];
+  readonly limits?: readonly LimitSource[];
+}
+
+/** A filter that limits. Its key changes with its settings: whoever has the same goes on with the same state. */
+export interface LimitSource extends LimitRoom {
+  readonly key: string;
+  readonly kind: string;
+  /** Whose stats it writes; several may share them. */
+  readonly stats: string;
+  /** Requests at one time; null: they are not counted. */
+  readonly maxRequests: number | null;
 }
 
 interface Block {
@@ -65,6 +79,9 @@ interface Place {
   readonly rows: readonly number[];
   /** In the host table; -1: none. */
   readonly hostRow: number;
+  /** The words of a limit: the first, and how many; 0: none. */
+  readonly words: number;
+  readonly wordCount: number;
   /** How many sweeps in a row have found it unused and at rest. */
   quietSweeps: number;
   /** Of a cluster: its endpoints as last committed, and how often they have changed. */
@@ -90,6 +107,7 @@ interface Need {
   /** Of its rows in the breaker table, which stand one behind the other. */
   readonly limits?: readonly RowLimits[];
   readonly hostRow?: boolean;
+  readonly room?: LimitRoom;
 }
 
 /** A request may write its last counts after its gauges have come back: a place must be at rest twice before it is let go. */
@@ -100,6 +118,8 @@ export class SharedState {
   readonly table: BreakerTable;
   readonly hosts = new SharedArrayBuffer(HOST_BYTES);
   readonly hostTable: HostTable = new HostTable(this.hosts);
+  readonly limits = new SharedArrayBuffer(LIMIT_BYTES);
+  private readonly limitWords: Int32Array = new Int32Array(this.limits);
   /** What the primary itself counts, in the same places as the workers in their stripes. */
   readonly ownCells: Float64Array = new Float64Array(STRIPE_CELLS);
   private readonly ownBase: Float64Array = new Float64Array(STRIPE_CELLS);
@@ -112,6 +132,7 @@ export class SharedState {
   private readonly histograms: SlotSpace;
   private readonly rows = new SlotSpace('circuit-breaker rows', BREAKER_ROWS);
   private readonly hostRows = new SlotSpace('host rows', HOST_ROWS);
+  private readonly limitSpace = new SlotSpace('words of limits', LIMIT_WORDS);
   private readonly places = new Map<string, Place>();
   private readonly tenancies = new Map<number, Tenancy>();
 
@@ -217,7 +238,9 @@ export class SharedState {
       for (const cluster of source.clusters) clusters[cluster.name] = this.planCluster(cluster, methodsOf(source, cluster.name), tenancy);
       const listeners: Record<string, ListenerPlan> = Object.create(null) as Record<string, ListenerPlan>;
       for (const listener of source.listeners) listeners[listener.name] = this.planListener(listener, tenancy);
-      return { epoch, clusters, listeners };
+      const limits: Record<string, LimitPlan> = Object.create(null) as Record<string, LimitPlan>;
+      for (const limit of source.limits ?? []) limits[limit.key] = this.planLimit(limit, tenancy);
+      return { epoch, clusters, listeners, limits };
     } catch (error) {
       this.abandon(epoch);
       throw error;
@@ -344,6 +367,15 @@ export class SharedState {
     return { listener: place.blocks[0]!.cell, http: isTcp ? -1 : cell, tcp: isTcp ? cell : -1, ssl: place.blocks[2]!.cell, histograms: place.histograms, breakers: place.rows[0]! };
   }
 
+  /** Its limit on requests is part of its key: it is set once, and may be moved by the workers from then on. */
+  private planLimit(limit: LimitSource, tenancy: Tenancy): LimitPlan {
+    const { kind, stats, key, maxRequests } = limit;
+    const limits = maxRequests === null ? [] : [{ maxConnections: 0, maxPendingRequests: 0, maxRequests, maxRetries: 0 }];
+    const counted = this.occupy(`limit stats\0${kind}\0${stats}`, tenancy, () => this.make({ shapes: [this.shapes.limits[kind]!] }));
+    const place = this.occupy(`limit\0${key}`, tenancy, () => this.make({ shapes: [], limits, room: limit }));
+    return { stats: counted.blocks[0]!.cell, words: place.words, breakers: place.rows[0] ?? -1 };
+  }
+
   private occupy(key: string, tenancy: Pick<Tenancy, 'made' | 'places'>, make: () => Place): Place {
     let place = this.places.get(key);
     if (place === undefined) {
@@ -356,23 +388,26 @@ export class SharedState {
     return place;
   }
 
-  private make({ shapes, histograms: histogramCount = 0, limits = [], hostRow: needsHostRow = false }: Need): Place {
+  private make({ shapes, histograms: histogramCount = 0, limits = [], hostRow: needsHostRow = false, room }: Need): Place {
     const blocks: Block[] = [];
     let histograms = -1;
     let rows: readonly number[] = [];
     let hostRow = -1;
+    const wordCount = room === undefined ? 0 : wordsOf(room);
+    let words = 0;
     try {
       for (const shape of shapes) blocks.push({ shape, cell: this.takeCells(shape.size) });
       if (histogramCount > 0) histograms = this.takeHistograms(histogramCount);
       if (limits.length > 0) rows = this.takeRows(limits);
       if (needsHostRow) hostRow = this.takeHostRow();
+      if (wordCount > 0) words = this.takeWords(room!, wordCount);
     } catch (error) {
       for (const { shape, cell } of blocks) this.cells.give(cell, shape.size);
       if (histograms >= 0) this.histograms.give(histograms, histogramCount);
       if (rows.length > 0) this.rows.give(rows[0]!, rows.length);
       throw error;
     }
-    return { blocks, histograms: Math.max(0, histograms), histogramCount, rows, hostRow, quietSweeps: 0, members: null, memberChanges: 0 };
+    return { blocks, histograms: Math.max(0, histograms), histogramCount, rows, hostRow, words, wordCount, quietSweeps: 0, members: null, memberChanges: 0 };
   }
 
   // A place is cleaned when it is given out again, not when it is let go: the later, the surer that nobody writes any more.
@@ -410,12 +445,19 @@ export class SharedState {
     this.hostTable.setJoinedAt(row, systemTime.monotonicMs());
   }
 
+  private takeWords(room: LimitRoom, count: number): number {
+    const { start } = this.limitSpace.take(count);
+    prepareRoom(this.limitWords, start, room, systemTime.monotonicMs());
+    return start;
+  }
+
   private release(key: string, place: Place): void {
     this.places.delete(key);
     for (const { shape, cell } of place.blocks) this.cells.give(cell, shape.size);
     if (place.histogramCount > 0) this.histograms.give(place.histograms, place.histogramCount);
     if (place.rows.length > 0) this.rows.give(place.rows[0]!, place.rows.length);
     if (place.hostRow >= 0) this.hostRows.give(place.hostRow, 1);
+    if (place.wordCount > 0) this.limitSpace.give(place.words, place.wordCount);
   }
 
   private used(): Set<Place> {

@@ -32,7 +32,7 @@ class FakeView implements AdminView {
     this.published = {
       snapshot: config,
       document: { listeners: ['as written'] },
-      plan: { epoch: 1, clusters: { app: { stats: 0, ssl: 0, grpc: {}, histograms: 0, breakers: 0, row: 0, hosts: [{ cells: ROW, row: 1, breakers: -1 }] } }, listeners: {} },
+      plan: { epoch: 1, clusters: { app: { stats: 0, ssl: 0, grpc: {}, histograms: 0, breakers: 0, row: 0, hosts: [{ cells: ROW, row: 1, breakers: -1 }] } }, listeners: {}, limits: {} },
       addresses: {},
       publishedAt: Date.UTC(2026, 0, 2, 3, 4, 5, 678),
     };

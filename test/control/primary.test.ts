@@ -33,13 +33,14 @@ class World {
   readonly memory: SharedMemory = {
     breakers: this.breakers,
     hosts: this.breakers,
+    limits: this.breakers,
     stripe: (index) => (this.stripes[index] ??= new SharedArrayBuffer(64)),
     giveBack: () => undefined,
     zeroGauges: () => undefined,
     takeDescriptors: () => [],
     plan: (_, epoch) => {
       this.book.push(`plan ${epoch}`);
-      return { epoch, clusters: {}, listeners: {} };
+      return { epoch, clusters: {}, listeners: {}, limits: {} };
     },
     commit: (epoch) => this.book.push(`commit ${epoch}`),
     abandon: (epoch) => this.book.push(`abandon ${epoch}`),

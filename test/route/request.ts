@@ -105,8 +105,8 @@ export function matching(path: PathMatch, changes: Partial<MatchConfig> = {}): M
   return { path, caseSensitive: true, methods: [], headers: [], query: [], fraction: 1, clientCertificate: null, ...changes };
 }
 
-export function route(name: string, match: MatchConfig, action: RouteConfig['action'] = forward()): RouteConfig {
-  return { name, match, action };
+export function route(name: string, match: MatchConfig, action: RouteConfig['action'] = forward(), filters: RouteConfig['filters'] = null): RouteConfig {
+  return { name, match, action, filters };
 }
 
 export function valueMatch(name: string, kind: ValueMatch['kind'], changes: Partial<ValueMatch> = {}): ValueMatch {

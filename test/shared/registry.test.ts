@@ -15,6 +15,7 @@ const shapes: Shapes = {
   ssl: { size: 2, gauges: [0] },
   grpc: { size: 2, gauges: [] },
   tcp: { size: 3, gauges: [0] },
+  limits: { some: { size: 2, gauges: [1] } },
   clusterHistograms: 2,
   httpHistograms: 1,
   histogramWords: 8,

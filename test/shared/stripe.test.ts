@@ -16,6 +16,8 @@ breakers (one for all)           4194304 bytes
   held: 65536 rows of 32 bytes: 4 counts, starving waiters
 hosts (one for all)              8388608 bytes
   131072 rows of 64 bytes: flags, failures in a row, ejections, times; of a cluster: epoch, ejected hosts
+limits (one for all)             8388608 bytes
+  token buckets of 64 bytes, windows, latencies: as each limit needs
 `);
 });
 

@@ -1,7 +1,7 @@
 // One worker's rooms on a FakeLoop: clusters, road and listeners as worker-runtime puts them together, with every
 // gauge and breaker count within reach. Test code only. Several houses over one `SharedBreakers` are several workers.
 
-import type { ClusterConfig, HttpConfig, HttpListenerConfig, RouteConfig, TcpConfig, TcpListenerConfig } from '../../src/config/snapshot.ts';
+import type { ClusterConfig, HttpConfig, HttpListenerConfig, LimitSourceConfig, RouteConfig, TcpConfig, TcpListenerConfig } from '../../src/config/snapshot.ts';
 import { Cluster, type ClusterTools } from '../../src/cluster/cluster.ts';
 import { OutBuffer } from '../../src/core/out-buffer.ts';
 import { StreamRecord } from '../../src/core/stream.ts';
@@ -14,7 +14,7 @@ import { HISTOGRAM_WORDS } from '../../src/observe/histogram.ts';
 import { SSL_STATS } from '../../src/observe/ssl-stats.ts';
 import { SHAPES } from '../../src/observe/shapes.ts';
 import { CLUSTER_STATS, HOST_STATS, HTTP_STATS, LISTENER_STATS, TCP_STATS, type StatKind } from '../../src/observe/stat-names.ts';
-import { compileHttp, linkClusters } from '../../src/proxy/compile.ts';
+import { compileHttp, linkClusters, linkFilters } from '../../src/proxy/compile.ts';
 import { DateText } from '../../src/proxy/date-text.ts';
 import type { HttpRuntime, RoadTools } from '../../src/proxy/http-runtime.ts';
 import { Journeys } from '../../src/proxy/journeys.ts';
@@ -23,15 +23,19 @@ import { TcpRoad } from '../../src/proxy/tcp-road.ts';
 import { compileTcp } from '../../src/proxy/tcp-runtime.ts';
 import { BREAKER_ROW, BreakerTable, HELD_ROW, RES_CX, RES_PENDING, RES_RQ, RES_RETRY, type Resource } from '../../src/shared/breaker-table.ts';
 import { HOST_ROW, HostTable } from '../../src/shared/host-table.ts';
-import type { ClusterPlan, HostPlan } from '../../src/shared/plan.ts';
+import { prepareRoom, wordsOf } from '../../src/shared/limit-words.ts';
+import type { ClusterPlan, HostPlan, LimitPlan } from '../../src/shared/plan.ts';
 import type { FakeConn } from './fake-conn.ts';
 import { FakeLoop } from './fake-loop.ts';
 import type { ManualTime } from './manual-time.ts';
+import { limitSourcesOf } from '../../src/config/build/limit-sources.ts';
+import { LIMIT_FAMILIES } from '../../src/observe/limit-stats.ts';
 import { clusterConfig, listenerConfig, snapshot } from './snapshots.ts';
 
 const ROWS = 64;
 const HISTOGRAMS = 16;
 const CELLS = 8192;
+const LIMIT_WORDS = 1 << 16;
 const RESOURCES: readonly (readonly [name: string, resource: Resource])[] = [
   ['cx', RES_CX],
   ['pending', RES_PENDING],
@@ -44,6 +48,20 @@ export class SharedBreakers {
   readonly buffer: SharedArrayBuffer = new SharedArrayBuffer(ROWS * BREAKER_ROW * 4);
   readonly hosts: SharedArrayBuffer = new SharedArrayBuffer(ROWS * HOST_ROW * 4);
   readonly rows = new Map<string, number>();
+  readonly limitWords: Int32Array = new Int32Array(new SharedArrayBuffer(LIMIT_WORDS * 4));
+  private readonly limits = new Map<string, number>();
+  private nextLimitWord = 0;
+
+  /** The words of this limit, made ready by whoever comes first. */
+  limitAt(source: LimitSourceConfig, now: number): number {
+    let at = this.limits.get(source.key);
+    if (at !== undefined) return at;
+    at = this.nextLimitWord;
+    this.nextLimitWord += wordsOf(source);
+    this.limits.set(source.key, at);
+    prepareRoom(this.limitWords, at, source, now);
+    return at;
+  }
 
   /** The row of this name in the breaker table, with that of the high priority behind it. */
   row(name: string): number {
@@ -84,6 +102,8 @@ export class FakeHouse {
   private readonly gauges: (readonly [name: string, cell: number])[] = [];
   private nextCell = 1;
   private nextHistogram = 0;
+  /** By kind: that of the last limit that was made. */
+  readonly limits = new Map<string, LimitPlan>();
   private readonly hostCells = new Map<string, number>();
 
   constructor(options: HouseOptions = {}) {
@@ -175,6 +195,9 @@ export class FakeHouse {
       throw new Error(`${problem.pointer}: ${problem.message}`);
     });
     linkClusters(compiled.routes, this.clusters);
+    const limits = Object.fromEntries(limitSourcesOf([config]).map((source) => [source.key, this.limitPlan(source)]));
+    const chains = compiled.filters({ ...this.roadTools, clusters: {}, limits, limitWords: this.shared.limitWords, breakers: this.breakers });
+    linkFilters(compiled.routes, chains);
     return {
       name: config.name,
       config: config.http,
@@ -182,7 +205,7 @@ export class FakeHouse {
       stats: plan.http,
       histograms: plan.histograms,
       ...compiled,
-      filters: compiled.filters({ cells: this.cells, clusters: {} }),
+      filters: chains.listener,
       clusters: this.clusters,
       tools: this.roadTools,
     };
@@ -220,6 +243,16 @@ export class FakeHouse {
   /** The newest outgoing connection. */
   get lastConnect(): FakeConn {
     return this.loop.connects.at(-1)!;
+  }
+
+  /** A limit of this key is there once for all workers, its stats once for each. */
+  private limitPlan(source: LimitSourceConfig): LimitPlan {
+    const stats = LIMIT_FAMILIES[source.kind]!.stats;
+    const breakers = source.maxRequests === null ? -1 : this.shared.row(`limit ${source.key}`);
+    if (source.maxRequests !== null && this.breakers.limit(breakers, RES_RQ) === 0) this.breakers.setLimit(breakers, RES_RQ, source.maxRequests);
+    const plan = { stats: this.takeCells(`limit ${source.stats}`, stats, stats.length), words: this.shared.limitAt(source, this.loop.clock.now), breakers };
+    this.limits.set(source.kind, plan);
+    return plan;
   }
 
   private hostPlan(cluster: string, text: string): HostPlan {

@@ -101,6 +101,7 @@ export function snapshot(part: Partial<Snapshot> = {}): Snapshot {
     watch: false,
     files: [],
     grpcMethods: {},
+    limits: [],
     listeners: [listenerConfig('edge', 18080)],
     clusters: [clusterConfig('app', [13000])],
     ...part,

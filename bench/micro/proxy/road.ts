@@ -68,6 +68,7 @@ const ROUTE: RouteConfig = {
     requestHeaders: NO_EDITS,
     responseHeaders: NO_EDITS,
   },
+  filters: null,
 };
 
 for (const [name, [request, answer]] of Object.entries(CASES)) {

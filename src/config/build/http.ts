@@ -1,15 +1,18 @@
 // The HTTP settings of a listener → snapshot form. Primary thread; pure.
 
 import { DEFAULTS } from '../defaults.ts';
-import type { FilterDocument, Http2Document, HttpDocument, VirtualHostDocument } from '../document.ts';
+import type { Http2Document, HttpDocument, VirtualHostDocument } from '../document.ts';
 import { formatCidr, parseCidr } from '../ip.ts';
 import type { FilterConfig, Http2Config, HttpConfig, VirtualHostConfig } from '../snapshot.ts';
 import { parseDuration, parseSize } from '../units.ts';
 import { buildAccessLog } from './access-log.ts';
+import { buildRouteFilters, buildFilters } from './filters.ts';
 import { buildHeaderEdits, buildRoute, buildUpgrades } from './route.ts';
 
-export function buildHttp(http: HttpDocument, file: string): HttpConfig {
+/** @param name of the listener */
+export function buildHttp(http: HttpDocument, name: string, file: string): HttpConfig {
   const defaults = DEFAULTS.http;
+  const filters = buildFilters(http.filters ?? defaults.filters, { statPrefix: name, path: [name] });
   const sole: VirtualHostDocument = { name: DEFAULTS.virtualHost.soleName, domains: [...DEFAULTS.virtualHost.soleDomains], routes: http.routes ?? [] };
   return {
     protocols: http.protocols ?? [...defaults.protocols],
@@ -29,14 +32,10 @@ export function buildHttp(http: HttpDocument, file: string): HttpConfig {
     http2: buildHttp2(http.http2 ?? {}),
     requestId: { ...DEFAULTS.requestId, ...http.requestId },
     upgrades: buildUpgrades(http.upgrades ?? defaults.upgrades),
-    filters: (http.filters ?? defaults.filters).map(buildFilter),
+    filters,
     accessLog: (http.accessLog ?? defaults.accessLog).map((log) => buildAccessLog(log, file)),
-    virtualHosts: (http.virtualHosts ?? [sole]).map(buildVirtualHost),
+    virtualHosts: (http.virtualHosts ?? [sole]).map((host) => buildVirtualHost(host, filters, name)),
   };
-}
-
-function buildFilter({ grpcStats }: FilterDocument): FilterConfig {
-  return grpcStats === undefined ? { kind: 'grpcWeb' } : { kind: 'grpcStats', methods: grpcStats.methods ?? [...DEFAULTS.grpcStats.methods] };
 }
 
 function canonicalCidr(text: string): string {
@@ -72,11 +71,15 @@ function buildHttp2(http2: Http2Document): Http2Config {
   };
 }
 
-function buildVirtualHost(host: VirtualHostDocument): VirtualHostConfig {
+function buildVirtualHost(host: VirtualHostDocument, listenerFilters: readonly FilterConfig[], listener: string): VirtualHostConfig {
+  const name = host.name ?? host.domains[0] ?? '';
+  const place = { statPrefix: `${listener}.${name}`, path: [listener, name] };
+  const filters = buildRouteFilters(host.filters, listenerFilters, place);
+  const around = { above: filters ?? listenerFilters, changed: filters !== null, place };
   return {
-    name: host.name ?? host.domains[0] ?? '',
+    name,
     domains: host.domains.map((domain) => domain.toLowerCase()),
-    routes: host.routes.map(buildRoute),
+    routes: host.routes.map((route, index) => buildRoute(route, index, around)),
     requestHeaders: buildHeaderEdits(host.requestHeaders),
     responseHeaders: buildHeaderEdits(host.responseHeaders),
   };

@@ -5,13 +5,27 @@ import type {
   ForwardDocument, HeaderEditsDocument, MatchDocument, RedirectDocument, RespondDocument, RouteDocument, ValueMatchDocument, ValueMatchObject,
 } from '../document.ts';
 import { PATH_MATCHERS } from '../schema/route.ts';
-import type { ForwardConfig, HeaderEdits, MatchConfig, PathMatch, RedirectConfig, RespondConfig, RouteConfig, ValueMatch } from '../snapshot.ts';
+import type { FilterConfig, ForwardConfig, HeaderEdits, MatchConfig, PathMatch, RedirectConfig, RespondConfig, RouteConfig, ValueMatch } from '../snapshot.ts';
 import { parseDuration } from '../units.ts';
 import { buildHashOn, buildStickySession } from './affinity.ts';
 import { buildMetadata } from './host-sets.ts';
+import { buildRouteFilters, type FilterPlace } from './filters.ts';
 
-export function buildRoute(route: RouteDocument): RouteConfig {
-  return { name: route.name ?? '', match: buildMatch(route.match), action: buildAction(route) };
+/** What is around a route. */
+export interface RouteSurroundings {
+  /** The filters there. */
+  readonly above: readonly FilterConfig[];
+  /** They are not those of the listener. */
+  readonly changed: boolean;
+  readonly place: FilterPlace;
+}
+
+export function buildRoute(route: RouteDocument, index: number, { above, changed, place }: RouteSurroundings): RouteConfig {
+  const name = route.name ?? '';
+  // A limit keeps its state as long as the same requests take its route, wherever that stands in the list.
+  const own = { statPrefix: `${place.statPrefix}.${name === '' ? index : name}`, path: [...place.path, name, JSON.stringify(route.match)] };
+  const filters = buildRouteFilters(route.filters, above, own) ?? (changed ? above : null);
+  return { name, match: buildMatch(route.match), action: buildAction(route), filters };
 }
 
 function buildAction(route: RouteDocument): RouteConfig['action'] {

@@ -11,6 +11,7 @@ import { buildCluster } from './cluster.ts';
 import { contentHash, freezeDeep } from './content.ts';
 import { grpcMethodsOf } from './grpc-methods.ts';
 import { buildHttp } from './http.ts';
+import { limitSourcesOf } from './limit-sources.ts';
 import { buildTcp } from './tcp.ts';
 import { buildServerTls } from './tls.ts';
 
@@ -31,7 +32,7 @@ export function buildSnapshot(document: ConfigDocument, file: string, secrets: S
   };
   const { listeners, clusters, ...top } = body;
   const version = contentHash({ top, parts: [listeners.map(({ hash }) => hash), clusters.map(({ hash }) => hash)] });
-  return freezeDeep({ version, ...body, grpcMethods: grpcMethodsOf(listeners, clusters), files: secrets.paths });
+  return freezeDeep({ version, ...body, grpcMethods: grpcMethodsOf(listeners, clusters), limits: limitSourcesOf(listeners), files: secrets.paths });
 }
 
 function buildListener(listener: ListenerDocument, engine: EngineName | 'auto', { file, secrets }: { file: string; secrets: SecretFiles }): ListenerConfig {
@@ -43,6 +44,6 @@ function buildListener(listener: ListenerDocument, engine: EngineName | 'auto', 
     proxyProtocol: listener.proxyProtocol ?? DEFAULTS.listener.proxyProtocol,
     tls: listener.tls === undefined ? null : buildServerTls(listener.tls, listener.http === undefined ? [] : (listener.http.protocols ?? DEFAULTS.http.protocols), secrets),
   };
-  const does = listener.tcp === undefined ? { http: buildHttp(listener.http!, file), tcp: null } : { http: null, tcp: buildTcp(listener.tcp, file) };
+  const does = listener.tcp === undefined ? { http: buildHttp(listener.http!, body.name, file), tcp: null } : { http: null, tcp: buildTcp(listener.tcp, file) };
   return { ...body, ...does, hash: contentHash({ ...body, ...does }) };
 }

@@ -10,7 +10,7 @@ import { explainSize, parseSize } from '../units.ts';
 import { checkAccessLog } from './access-log.ts';
 import type { CheckScope } from './check.ts';
 import { exactlyOne, Register } from './choices.ts';
-import { checkFilters } from './filters.ts';
+import { checkFilters, checkRouteFilters } from './filters.ts';
 import { checkRoutes } from './routes.ts';
 import { checkNoTunnels } from './tunnels.ts';
 import { checkHeaderEdits } from './headers.ts';
@@ -78,10 +78,10 @@ function checkHttp(http: Place, scope: CheckScope): void {
     problems.push({ code: 'conflict', pointer: http.at('trustedCidrs').pointer, atKey: true, message: 'trusted proxies are either counted (xffNumTrustedHops) or known by address (trustedCidrs), not both' });
   }
   for (const log of http.at('accessLog').items()) checkAccessLog(log, scope);
-  checkFilters(http.at('filters'), scope);
+  const filters = checkFilters(http.at('filters'), scope);
   exactlyOne(http, 'http', ROUTE_SOURCES, problems);
-  checkRoutes(http.at('routes'), scope);
-  checkVirtualHosts(http.at('virtualHosts'), scope);
+  checkRoutes(http.at('routes'), filters, scope);
+  checkVirtualHosts(http.at('virtualHosts'), filters, scope);
 }
 
 function checkHeadersSize(place: Place, { problems }: CheckScope): void {
@@ -103,7 +103,7 @@ function checkWindow(place: Place, { least, words }: { least: number; words: str
   }
 }
 
-function checkVirtualHosts(virtualHosts: Place, scope: CheckScope): void {
+function checkVirtualHosts(virtualHosts: Place, filters: ReadonlySet<string>, scope: CheckScope): void {
   const names = new Register('duplicate-name', scope.problems);
   const domains = new Register('duplicate-domain', scope.problems);
   for (const host of virtualHosts.items()) {
@@ -117,6 +117,6 @@ function checkVirtualHosts(virtualHosts: Place, scope: CheckScope): void {
     }
     checkHeaderEdits(host.at('requestHeaders'), scope);
     checkHeaderEdits(host.at('responseHeaders'), scope);
-    checkRoutes(host.at('routes'), scope);
+    checkRoutes(host.at('routes'), checkRouteFilters(host.at('filters'), filters, scope), scope);
   }
 }

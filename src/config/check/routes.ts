@@ -7,6 +7,7 @@ import { ACTIONS, PATH_MATCHERS, VALUE_MATCHERS } from '../schema/route.ts';
 import { checkForward, checkRedirect, checkRespond } from './actions.ts';
 import type { CheckScope } from './check.ts';
 import { exactlyOne } from './choices.ts';
+import { checkRouteFilters } from './filters.ts';
 
 /** Matchers that letter case has no part in. */
 const CASE_ADVICE: Readonly<Record<string, string>> = {
@@ -15,7 +16,8 @@ const CASE_ADVICE: Readonly<Record<string, string>> = {
   connect: 'a CONNECT has no path',
 };
 
-export function checkRoutes(routes: Place, scope: CheckScope): void {
+/** @param filters the kinds that the requests of all these routes meet */
+export function checkRoutes(routes: Place, filters: ReadonlySet<string>, scope: CheckScope): void {
   const covered = new Map<string, string>();
   for (const route of routes.items()) {
     const { problems } = scope;
@@ -26,6 +28,7 @@ export function checkRoutes(routes: Place, scope: CheckScope): void {
     for (const key of ['headers', 'query'] as const) checkValueMatchers(match.at(key), key, problems);
     if (matcher !== null) checkReachable(route, matcher, covered, problems);
     exactlyOne(route, 'a route', ACTIONS, problems);
+    checkRouteFilters(route.at('filters'), filters, scope);
     checkForward(route.at('forward'), match, matcher, scope);
     checkRedirect(route.at('redirect'), matcher, problems);
     checkRespond(route.at('respond'), problems);

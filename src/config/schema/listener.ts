@@ -3,6 +3,7 @@
 import { DEFAULTS } from '../defaults.ts';
 import { MAX_COUNT, MAX_HEADER_FIELDS, MAX_TRUSTED_HOPS } from '../limits.ts';
 import { accessLogSchema } from './access-log.ts';
+import { filterSchema } from './filters.ts';
 import { choice, described, either, flag, integer, list, object, size, text } from './parts.ts';
 import type { Schema } from './parts.ts';
 import { upgrades, virtualHostSchema } from './route.ts';
@@ -12,8 +13,6 @@ import { serverTlsSchema } from './tls.ts';
 export const ENGINES = ['auto', 'epoll', 'node', 'uws'] as const;
 /** Keys of which a listener takes exactly one. */
 export const LISTENER_PROTOCOLS = ['http', 'tcp'] as const;
-/** Keys of which a filter takes exactly one. */
-export const FILTERS = ['grpcWeb', 'grpcStats'] as const;
 /** Keys of which `http` takes exactly one. */
 export const ROUTE_SOURCES = ['routes', 'virtualHosts'] as const;
 
@@ -46,16 +45,6 @@ function http2(): Schema {
   });
 }
 
-function filter(): Schema {
-  const one = `Exactly one of ${FILTERS.join(', ')}.`;
-  return object('filter', {
-    grpcWeb: described(`${one} Translates gRPC-Web, binary and text, into gRPC and back.`, object('grpcWeb', {})),
-    grpcStats: described(`${one} Counts gRPC calls, messages and statuses of each cluster: cluster.NAME.grpc.*. Stands behind grpcWeb.`, object('grpcStats', {
-      methods: list('At most 200 methods that are counted by themselves: cluster.NAME.grpc.SERVICE.METHOD.*. All others are counted together.', text('A method.', 'grpcMethod', { examples: ['helloworld.Greeter/SayHello'] }), { default: DEFAULTS.grpcStats.methods }),
-    })),
-  });
-}
-
 function http(): Schema {
   const defaults = DEFAULTS.http;
   const requestId = object('requestId', {
@@ -85,7 +74,7 @@ function http(): Schema {
     http2: described('HTTP/2 connections: windows, streams, and what a client may do before it is told to calm down.', http2(), { default: {} }),
     requestId: described('The x-request-id header.', requestId, { default: {} }),
     upgrades: upgrades('The protocols that clients may upgrade to; the connection then carries their bytes as they come.', defaults.upgrades),
-    filters: list('What stands between client and upstream, in this order; answers take it the other way round.', filter(), { default: defaults.filters }),
+    filters: list('What stands between client and upstream, in this order; answers take it the other way round.', filterSchema(), { default: defaults.filters }),
     accessLog: list('Where to write a line for each request.', accessLogSchema(), { default: defaults.accessLog }),
     routes: list(`${one} The routes for every host: short for one virtual host with the domain "*".`, route),
     virtualHosts: list(`${one} Routes by host.`, virtualHostSchema(route), { minItems: 1 }),

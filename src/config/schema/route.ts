@@ -5,6 +5,7 @@ import { MAX_WEIGHT } from '../limits.ts';
 import { affinityKeys } from './affinity.ts';
 import { forwardSubset } from './host-sets.ts';
 import { choice, described, dictionary, either, flag, freeText, integer, list, object, text } from './parts.ts';
+import { routeFiltersSchema } from './filters.ts';
 import type { Schema } from './parts.ts';
 
 /** Keys of which a route takes exactly one. */
@@ -145,6 +146,7 @@ export function routeSchema(): Schema {
     forward: described(`${one} Sends the request to a cluster.`, forward()),
     redirect: described(`${one} Sends the client elsewhere.`, redirect()),
     respond: described(`${one} Answers at once.`, respond()),
+    filters: routeFiltersSchema('What is different here from the filters of the virtual host and of the listener.'),
   }, ['match']);
 }
 
@@ -158,6 +160,7 @@ export function virtualHostSchema(route: Schema): Schema {
     ),
     requestHeaders: headerEdits('Changes to the headers of every forwarded request.'),
     responseHeaders: headerEdits('Changes to the headers of every response.'),
+    filters: routeFiltersSchema('What is different here from the filters of the listener.'),
     routes: list('The routes, tried in order.', route),
   }, ['domains', 'routes']);
 }

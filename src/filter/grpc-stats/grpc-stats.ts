@@ -6,7 +6,7 @@
 import { FIELD_CONTENT_TYPE } from '../../core/fields.ts';
 import type { Stream } from '../../core/stream.ts';
 import { countGrpcStatus, GRPC_REQUEST_MESSAGES, GRPC_RESPONSE_MESSAGES } from '../../observe/grpc-stats.ts';
-import { Filter, type FilterTools } from '../filter.ts';
+import { CONTINUE, Filter, type FilterTools, type Step } from '../filter.ts';
 import { MessageCounter } from './message-counter.ts';
 
 const GRPC = 'application/grpc';
@@ -15,11 +15,11 @@ const OTHERS = '';
 
 /** One listener's filter, for all its streams. */
 export class GrpcMethods {
-  readonly tools: FilterTools;
+  readonly tools: Pick<FilterTools, 'cells' | 'clusters'>;
   /** By path: `/pkg.Service/Method` → `pkg.Service/Method`. */
   private readonly listed: ReadonlyMap<string, string>;
 
-  constructor(methods: readonly string[], tools: FilterTools) {
+  constructor(methods: readonly string[], tools: Pick<FilterTools, 'cells' | 'clusters'>) {
     this.tools = tools;
     this.listed = new Map(methods.map((method) => [`/${method}`, method]));
   }
@@ -45,10 +45,10 @@ export class GrpcStats extends Filter {
     this.methods = methods;
   }
 
-  override onRequest(stream: Stream): void {
-    if (!stream.isGrpc) return;
-    this.calls = true;
-    this.method = this.methods.methodOf(stream.path);
+  override onRequest(stream: Stream): Step {
+    this.calls = stream.isGrpc;
+    if (this.calls) this.method = this.methods.methodOf(stream.path);
+    return CONTINUE;
   }
 
   override onRequestData(stream: Stream, chunk: Buffer, _last: boolean): Buffer {

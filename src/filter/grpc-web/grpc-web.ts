@@ -6,7 +6,7 @@
 import { FIELD_CONTENT_LENGTH, FIELD_CONTENT_TYPE } from '../../core/fields.ts';
 import type { Head } from '../../core/head.ts';
 import { BODY_CHUNKED, BODY_LENGTH, BODY_NONE, type Stream } from '../../core/stream.ts';
-import { Filter } from '../filter.ts';
+import { CONTINUE, Filter, type FilterSeat, type Step } from '../filter.ts';
 import { Base64Reader } from './base64-reader.ts';
 
 const WEB = 'application/grpc-web';
@@ -23,21 +23,23 @@ export class GrpcWeb extends Filter {
   private textAnswer = false;
   private reader: Base64Reader | null = null;
 
-  override onRequest(stream: Stream): void {
+  override onRequest(stream: Stream, seat: FilterSeat): Step {
     const { reqHead } = stream;
     const type = reqHead.known(FIELD_CONTENT_TYPE) ?? '';
     const format = formatOf(type);
-    if (format === null) return;
+    if (format === null) return CONTINUE;
     this.calls = true;
     this.textAnswer = (reqHead.get('accept') ?? '').startsWith(TEXT);
     stream.isGrpc = true;
+    seat.routeChanged = true; // routes may look at the content-type
     reqHead.set('content-type', GRPC + format);
     reqHead.set('te', 'trailers');
     reqHead.set('grpc-accept-encoding', 'identity,deflate,gzip');
-    if (!type.startsWith(TEXT)) return;
+    if (!type.startsWith(TEXT)) return CONTINUE;
     this.reader = new Base64Reader();
     reqHead.dropId(FIELD_CONTENT_LENGTH);
     if (stream.reqBody === BODY_LENGTH) stream.reqBody = BODY_CHUNKED;
+    return CONTINUE;
   }
 
   override onRequestData(_stream: Stream, chunk: Buffer, last: boolean): Buffer | null {
