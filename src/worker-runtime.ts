@@ -121,7 +121,7 @@ export class WorkerRuntime implements TimerTarget {
     const random = new Random();
     const out = new OutBuffer();
     this.parts = parts;
-    this.clusterTools = { loop, clock: loop.clock, cells: stripe.cells, buckets: stripe.buckets, breakers, hostTable, random, out };
+    this.clusterTools = { loop, clock: loop.clock, cells: stripe.cells, buckets: stripe.buckets, breakers, hostTable, random, out, reportOutlier: (finding) => parts.send({ type: 'outlier', ...finding }) };
     this.listenTools = { random, clock: loop.clock, timers: loop.timers, cells: stripe.cells, buckets: stripe.buckets, breakers, out, atTurnEnd: (fn) => loop.atTurnEnd(fn) };
     this.logs = new AccessLogBatch((path, bytes) => parts.send({ type: 'accessLog', path, bytes }));
     this.roadTools = {

@@ -3,6 +3,7 @@
 // hosts that stayed, and a removed one drains.
 
 import type { ClusterConfig } from '../config/snapshot.ts';
+import type { FaultKind } from '../core/fault.ts';
 import type { OutBuffer } from '../core/out-buffer.ts';
 import type { Random } from '../core/random.ts';
 import type { Clock } from '../core/clock.ts';
@@ -18,6 +19,7 @@ import { AutoPool } from './auto-pool.ts';
 import { H1Pool } from './h1-pool.ts';
 import { H2Pool } from './h2-pool.ts';
 import { OriginalDestinations } from './original-destinations.ts';
+import { type OutlierFinding, OutlierWatch } from './outlier-watch.ts';
 import { makePicker, type Picker } from './pick.ts';
 import type { Pool } from './pool.ts';
 import { type NamedPool, NamedPools } from './named-pools.ts';
@@ -36,6 +38,8 @@ export interface ClusterTools {
   readonly hostTable: HostTable;
   readonly random: Random;
   readonly out: OutBuffer;
+  /** For the event log. */
+  reportOutlier(finding: OutlierFinding): void;
 }
 
 export class Cluster {
@@ -61,6 +65,8 @@ export class Cluster {
   /** Of the host table, when the picker was made. */
   private epoch = 0;
   readonly scarcity: Scarcity;
+  /** null: no outlier detection. */
+  outlier: OutlierWatch | null = null;
   /** Of the type originalDst: the hosts that callers bring. */
   private original: OriginalDestinations | null = null;
 
@@ -104,6 +110,7 @@ export class Cluster {
     this.original = original;
     this.config = config;
     this.hosts = hosts;
+    this.outlier = config.outlierDetection === null ? null : new OutlierWatch(this, config.outlierDetection);
     this.makePicker();
     for (const gone of before.values()) drainHost(gone);
   }
@@ -112,6 +119,33 @@ export class Cluster {
   pick(stream: StreamRecord, tried: readonly Host[]): Host | null {
     if (this.tools.hostTable.epoch(this.row) !== this.epoch) this.makePicker();
     return this.picker.pick(stream, tried);
+  }
+
+  // ---- what became of an attempt: for outlier detection ----
+
+  /** The head of an answer; `status` as it is judged, which for a trailers-only gRPC answer is not HTTP's. */
+  noteAnswer(host: Host, status: number): void {
+    if (this.outlier !== null) this.outlier.answer(host, status);
+  }
+
+  /** No connection could be had, or it ended before the answer did. Limits of our own are not the host's fault. */
+  noteFailure(host: Host, kind: FaultKind): void {
+    if (this.outlier !== null && kind !== 'overflow') this.outlier.noAnswer(host, 503);
+  }
+
+  /** The host has the request, and no answer came in time: the route's, or that of one try. */
+  noteTimeout(host: Host): void {
+    if (this.outlier !== null) this.outlier.noAnswer(host, 504);
+  }
+
+  /** There is a connection for the request; its answer is noted by itself. */
+  noteConnected(host: Host): void {
+    if (this.outlier !== null) this.outlier.connected(host);
+  }
+
+  /** Is this host, by whatever object, still one of the cluster's? */
+  has(host: Host): boolean {
+    return this.hosts.some((other) => other.row === host.row);
   }
 
   private makePicker(): void {
@@ -125,6 +159,7 @@ export class Cluster {
   drain(): void {
     for (const host of this.hosts) drainHost(host);
     this.original?.drain();
+    this.outlier = null;
     this.drained = true;
     this.forgetTls();
   }

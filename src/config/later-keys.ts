@@ -9,7 +9,7 @@ export const LATER_KEYS: Readonly<Record<string, readonly string[]>> = {
   virtualHost: ['retry', 'filters'],
   route: ['filters'],
   forward: ['subset', 'priority', 'retry', 'hedge', 'mirror', 'hashOn'],
-  cluster: ['dnsRefresh', 'outlierDetection', 'healthChecks'],
+  cluster: ['dnsRefresh', 'healthChecks'],
   endpoint: ['priority', 'zone', 'metadata'],
   loadBalancing: [
     'choiceCount', 'activeRequestBias', 'minRingSize', 'maxRingSize', 'tableSize', 'hashBalanceFactor', 'panicPercent',

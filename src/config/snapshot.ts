@@ -3,6 +3,7 @@
 // timer is meant. Each name is the language's (LANGUAGE.md), with the unit added.
 
 import type { Address } from '../core/address.ts';
+import type { OutlierConfig } from './outlier.ts';
 
 export type EngineName = 'epoll' | 'node' | 'uws';
 
@@ -307,6 +308,8 @@ export interface ClusterConfig {
   /** PINGs on the connections that speak HTTP/2; interval 0: none. */
   readonly http2: { readonly keepAliveIntervalMs: number; readonly keepAliveTimeoutMs: number };
   readonly circuitBreakers: BreakerLimits;
+  /** null: none. */
+  readonly outlierDetection: OutlierConfig | null;
   /** Content hash of this cluster alone: unchanged clusters keep their pools over a reload. */
   readonly hash: string;
 }

@@ -9,6 +9,7 @@ import { formatAddress } from '../core/address.ts';
 import type { TimeSource } from '../core/clock.ts';
 import { systemTime } from '../core/clock.ts';
 import type { CancelTimer, Timers } from '../core/host-timer.ts';
+import { Random } from '../core/random.ts';
 import { CertificateFacts } from '../security/certificate-facts.ts';
 import { AccessLogFiles } from './access-log-files.ts';
 import type { AdminView, CompileMatcher, Published, ServerState, StatsSource } from './admin-server.ts';
@@ -20,6 +21,7 @@ import type { SocketDoor } from './listen-sockets.ts';
 import type { Logger } from './log.ts';
 import { messageOf } from './log.ts';
 import type { CheckedConfig, SharedMemory } from './publisher.ts';
+import { OutlierDetection, type OutlierFigures } from './outlier/outlier-detection.ts';
 import { Publisher } from './publisher.ts';
 import type { ReloadResult } from './reload.ts';
 import { Reloads } from './reload.ts';
@@ -100,6 +102,7 @@ export class Primary implements AdminView {
   private crew: Crew | null = null;
   private supervisor: Supervisor | null = null;
   private publisher: Publisher | null = null;
+  private outlier: OutlierDetection | null = null;
   private admin: AdminServer | null = null;
   private watch: ConfigWatch | null = null;
   private phase: ServerState = 'PRE_INITIALIZING';
@@ -133,7 +136,8 @@ export class Primary implements AdminView {
       this.cancelSweep = this.options.timers.every(SWEEP_MS, () => memory.sweep());
       this.supervisor = this.makeSupervisor(this.crew);
       const { supervisor, logs, time, ticketKeys } = this;
-      this.publisher = new Publisher({ ...this.crew, supervisor, logs, time, ticketKeys });
+      const outlier = (this.outlier = this.makeOutlierDetection(memory));
+      this.publisher = new Publisher({ ...this.crew, supervisor, logs, time, ticketKeys, onPublished: (published) => outlier.follow(published) });
       await this.startAdmin(snapshot, this.crew);
       this.phase = 'INITIALIZING';
       const { errors, table } = await this.publisher.bind(snapshot); // before any thread: a port in use is the usual trouble
@@ -199,6 +203,7 @@ export class Primary implements AdminView {
     this.secrets.close();
     this.ticketKeys.close();
     this.cancelSweep();
+    this.outlier?.close();
     await this.supervisor?.stop();
     await this.reloads.idle();
     this.publisher?.close();
@@ -277,8 +282,15 @@ export class Primary implements AdminView {
       time: this.time,
       closeDescriptors: (fds) => crew.closeDescriptors(fds),
       onAccessLog: (path, bytes) => this.logs.append(path, bytes),
+      onOutlier: (finding) => this.outlier?.noteFinding(finding),
       limits: this.options.limits ?? {},
     });
+  }
+
+  private makeOutlierDetection(memory: SharedMemory): OutlierDetection {
+    const { hostTable, ownCells } = memory;
+    const log = (path: string, line: string): void => this.logs.append(path, Buffer.from(line));
+    return new OutlierDetection({ hostTable, cells: ownCells, cell: (index) => memory.cell(index), random: new Random(), time: this.time, timers: this.options.timers, log });
   }
 
   private async startAdmin(snapshot: Snapshot, crew: Crew): Promise<void> {
@@ -369,6 +381,14 @@ export class Primary implements AdminView {
 
   cell(index: number): number {
     return this.crew?.memory.cell(index) ?? 0;
+  }
+
+  successRate(cluster: string, host: number, local: boolean): number {
+    return this.outlier?.rateOf(cluster, host, local) ?? -1;
+  }
+
+  outlierFigures(cluster: string): OutlierFigures | null {
+    return this.outlier?.figuresOf(cluster) ?? null;
   }
 
   failHealthCheck(fail: boolean): void {

@@ -7,6 +7,7 @@
 import type { EngineName, ListenerConfig, Snapshot } from '../config/snapshot.ts';
 import type { TimeSource } from '../core/clock.ts';
 import { CertificateFacts } from '../security/certificate-facts.ts';
+import type { HostTable } from '../shared/host-table.ts';
 import type { Plan } from '../shared/plan.ts';
 import type { AccessLogFiles } from './access-log-files.ts';
 import type { Published } from './admin-server.ts';
@@ -27,6 +28,9 @@ export interface SharedMemory extends WorkerMemory {
   sweep(): void;
   /** Sum of a cell over all workers. */
   cell(index: number): number;
+  readonly hostTable: HostTable;
+  /** What the primary itself counts. */
+  readonly ownCells: Float64Array;
 }
 
 export interface CheckedConfig {
@@ -43,6 +47,8 @@ export interface PublisherParts {
   readonly logs: AccessLogFiles;
   readonly time: TimeSource;
   readonly ticketKeys: TicketKeys;
+  /** All workers carry it. */
+  onPublished(published: Published): void;
   /** Why listeners with TLS run on `node` although the workers' engine is another; ''. */
   readonly tlsProblem: string;
 }
@@ -62,7 +68,7 @@ export class Publisher {
 
   /** Opens files and sockets. With errors, nothing stays open that was not open before. */
   async bind(snapshot: Snapshot): Promise<{ errors: readonly string[]; table: SocketTable }> {
-    const errors = await this.parts.logs.prepare(snapshot.listeners.flatMap((listener) => (listener.http ?? listener.tcp).accessLog.map((log) => log.path)));
+    const errors = await this.parts.logs.prepare(logPaths(snapshot));
     if (errors.length > 0) return { errors, table: [] };
     return await this.sockets.prepare(snapshot.listeners.map((listener) => ({ ...listener, bindsItself: this.engineOf(listener) === 'uws' })));
   }
@@ -83,6 +89,7 @@ export class Publisher {
     const changes = this.counts.record(this.published?.snapshot ?? null, snapshot);
     this.certificates = new CertificateFacts(snapshot);
     this.published = { snapshot, document, plan, addresses, publishedAt: this.parts.time.wallMs() };
+    this.parts.onPublished(this.published);
     return { errors: [], changes };
   }
 
@@ -111,4 +118,10 @@ export class Publisher {
     const delivered = await this.parts.supervisor.deliver({ epoch, snapshot, plan, ticketKeys: () => this.parts.ticketKeys.current, socketsOf: (index) => table[index] ?? {} });
     return { plan, ...delivered };
   }
+}
+
+/** All files that lines are written to while this configuration is in effect. */
+function logPaths({ listeners, clusters }: Snapshot): string[] {
+  const access = listeners.flatMap((listener) => (listener.http ?? listener.tcp).accessLog.map((log) => log.path));
+  return [...access, ...clusters.map(({ outlierDetection }) => outlierDetection?.eventLog ?? '').filter((path) => path !== '')];
 }

@@ -1,6 +1,7 @@
 // What the primary thread and a worker say to each other. Everything else they share is shared memory.
 // A reload has two phases, so that a configuration that one worker cannot carry takes effect in none.
 
+import type { OutlierFinding } from '../cluster/outlier-watch.ts';
 import type { Address } from '../core/address.ts';
 
 /** Handed over when the thread starts. */
@@ -47,6 +48,7 @@ export type FromWorker =
   | { readonly type: 'prepared'; readonly epoch: number; readonly errors: readonly string[]; readonly addresses: Readonly<Record<string, Address>> }
   | { readonly type: 'committed'; readonly epoch: number }
   | { readonly type: 'drained' }
+  | ({ readonly type: 'outlier' } & OutlierFinding)
   | { readonly type: 'log'; readonly level: 'debug' | 'info' | 'warn' | 'error'; readonly text: string }
   /** A batch of access-log lines for one file, in order. */
   | { readonly type: 'accessLog'; readonly path: string; readonly bytes: Uint8Array };

@@ -10,6 +10,7 @@ import { CODE_NAMES } from './code-slots.ts';
 import { GRPC_STATS } from './grpc-stats.ts';
 import { LAZY_SSL, SSL_CX_ACTIVE, SSL_STATS } from './ssl-stats.ts';
 import * as S from './stat-names.ts';
+import { OUTLIER_AT, OUTLIER_STATS } from './upkeep-stats.ts';
 
 /** A stat that the primary keeps itself, under its whole name. */
 export interface OwnStat {
@@ -130,6 +131,7 @@ function clusterScope(cluster: ClusterConfig, places: ClusterPlan, shared: Share
   if (cluster.tls !== null) stats.push(...sslStats(places.ssl, shared));
   for (const [method, block] of Object.entries(places.grpc)) stats.push(...grpcStats(method, block, shared));
   stats.push(...breakerStats(places.breakers, shared), ...membershipStats(cluster, shared));
+  if (cluster.outlierDetection !== null) stats.push(...outlierStats(places, shared));
   const label = sanitize(cluster.name);
   return {
     prefix: `cluster.${label}.`,
@@ -160,6 +162,14 @@ function breakerStats(row: number, { table }: SharedState): Stat[] {
     if (limit > 0) add(remaining, Math.max(0, limit - count));
   }
   return stats;
+}
+
+/** `outlier_detection.*`, of clusters that have it. */
+function outlierStats({ stats, row }: ClusterPlan, shared: SharedState): Stat[] {
+  const active = shared.hostTable.ejected(row);
+  const counted = readAll(OUTLIER_STATS, blockReader(shared, stats + OUTLIER_AT));
+  const used = counted.some((stat) => stat.used);
+  return [...counted, { name: 'ejections_active', kind: 'gauge' as const, value: active, used }].map((stat) => ({ ...stat, name: `outlier_detection.${stat.name}` }));
 }
 
 /** Endpoints are all healthy until something checks them. */

@@ -20,7 +20,7 @@ import * as S from '../observe/stat-names.ts';
 import { ROUTE_FORWARD, ROUTE_REDIRECT, type CompiledRoute } from '../route/compiled-route.ts';
 import { redirectLocation } from '../route/rewrite.ts';
 import { editAnswer, editLocalReply } from './answer.ts';
-import { callTimeout, grpcReply, noteAnswerEnd, noteAnswerHead } from './grpc.ts';
+import { callTimeout, grpcReply, judgedStatus, noteAnswerEnd, noteAnswerHead } from './grpc.ts';
 import { clusterOf, editRequest } from './onward.ts';
 import { GONE, IDLE_DOWN, IDLE_UP, MALFORMED, NO_HOST, TIMED_OUT, TOO_LARGE, TOO_LONG, TOO_SLOW } from './faults.ts';
 import { Flow } from './flow.ts';
@@ -180,6 +180,7 @@ export class Journey extends Flow implements TimerTarget {
     const tunnel = this.reqBody === BODY_TUNNEL;
     const early = tunnel ? null : this.early;
     this.up = up;
+    this.cluster!.noteConnected(this.host!);
     this.upstreamProtocol = up.protocol;
     this.waitsIn = null;
     this.phase = SENT;
@@ -199,6 +200,7 @@ export class Journey extends Flow implements TimerTarget {
   upFailed(why: Fault): void {
     this.waitsIn = null;
     this.countHost(S.HOST_RQ_ERROR);
+    this.cluster!.noteFailure(this.host!, why.kind);
     this.fail(why);
   }
 
@@ -222,6 +224,7 @@ export class Journey extends Flow implements TimerTarget {
     cells[cluster!.stats + S.CLUSTER_CODES_AT + codeSlot(status)]!++;
     if (status < 600) cells[cluster!.stats + S.UP_RQ_1XX + ((status / 100) | 0) - 1]!++;
     this.countHost(status >= 500 ? S.HOST_RQ_ERROR : S.HOST_RQ_SUCCESS);
+    if (cluster!.outlier !== null) cluster!.noteAnswer(this.host!, judgedStatus(this));
     if (this.reqBody === BODY_TUNNEL) this.tunnelAnswered();
     if (this.isGrpc) noteAnswerHead(this);
     editAnswer(this);
@@ -268,6 +271,7 @@ export class Journey extends Flow implements TimerTarget {
     this.up = null;
     if (this.phase !== ANSWERING) this.dropAnswerHead(); // what has come of a head is not ours to send
     this.countHost(S.HOST_RQ_ERROR);
+    this.cluster!.noteFailure(this.host!, why.kind);
     this.fail(why);
   }
 
@@ -282,6 +286,7 @@ export class Journey extends Flow implements TimerTarget {
     } else if (this.answerDeadline > 0 && now >= this.answerDeadline) {
       this.countCluster(S.UP_RQ_TIMEOUT);
       this.countHost(S.HOST_RQ_TIMEOUT);
+      if (this.phase === SENT) this.cluster!.noteTimeout(this.host!);
       this.fail(TIMED_OUT);
     } else if (this.requestDeadline > 0 && !this.requestDone && now >= this.requestDeadline) {
       this.count(S.DOWN_RQ_TIMEOUT);

@@ -7,6 +7,7 @@ import t from 'tap';
 import type { Snapshot } from '../../src/config/snapshot.ts';
 import type { Loaded, PrimaryOptions } from '../../src/control/primary.ts';
 import { Primary, StartError } from '../../src/control/primary.ts';
+import { HostTable } from '../../src/shared/host-table.ts';
 import type { SharedMemory } from '../../src/control/publisher.ts';
 import type { Address } from '../../src/core/address.ts';
 import { formatAddress } from '../../src/core/address.ts';
@@ -45,6 +46,8 @@ class World {
     abandon: (epoch) => this.book.push(`abandon ${epoch}`),
     sweep: () => undefined,
     cell: () => 0,
+    hostTable: new HostTable(this.breakers),
+    ownCells: new Float64Array(0),
   };
 
   primary(part: Partial<PrimaryOptions> = {}): Primary {

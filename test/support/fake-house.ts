@@ -3,6 +3,7 @@
 
 import type { ClusterConfig, HttpConfig, HttpListenerConfig, RouteConfig, TcpConfig, TcpListenerConfig } from '../../src/config/snapshot.ts';
 import { Cluster, type ClusterTools } from '../../src/cluster/cluster.ts';
+import type { OutlierFinding } from '../../src/cluster/outlier-watch.ts';
 import { OutBuffer } from '../../src/core/out-buffer.ts';
 import { StreamRecord } from '../../src/core/stream.ts';
 import { Random } from '../../src/core/random.ts';
@@ -79,6 +80,8 @@ export class FakeHouse {
   readonly clusterTools: ClusterTools;
   readonly roadTools: RoadTools;
   readonly listenTools: ListenTools;
+  /** What workers told for the event log. */
+  readonly outlierFindings: OutlierFinding[] = [];
   private readonly logs: AccessLogBatch;
   private readonly lines: string[] = [];
   private readonly gauges: (readonly [name: string, cell: number])[] = [];
@@ -98,7 +101,7 @@ export class FakeHouse {
     });
     const { loop, cells, buckets, breakers, hostTable, out, random } = this;
     const { clock, timers } = loop;
-    this.clusterTools = { loop, clock, cells, buckets, breakers, hostTable, random, out };
+    this.clusterTools = { loop, clock, cells, buckets, breakers, hostTable, random, out, reportOutlier: (finding) => void this.outlierFindings.push(finding) };
     this.listenTools = { random, clock, timers, cells, buckets, breakers, out, atTurnEnd: (fn) => loop.atTurnEnd(fn) };
     this.roadTools = { clock, timers, cells, buckets, random, date: new DateText(clock), journeys: this.journeys, logBatch: this.logs };
   }

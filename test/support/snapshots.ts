@@ -64,6 +64,7 @@ export function clusterConfig(name: string, ports: readonly number[], part: Part
     loadBalancing: { policy: 'roundRobin' },
     connections: { idleTimeoutMs: 3_600_000, maxRequests: 0 },
     http2: { keepAliveIntervalMs: 0, keepAliveTimeoutMs: 10_000 },
+    outlierDetection: null,
     circuitBreakers: { maxConnections: 1024, maxPendingRequests: 1024, maxRequests: 1024, maxRetries: 3 },
     hash: `${name}:${ports.join()}`,
     ...part,

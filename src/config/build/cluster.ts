@@ -7,6 +7,7 @@ import type { ClusterConfig, EndpointConfig } from '../snapshot.ts';
 import type { SecretFiles } from '../secrets.ts';
 import { parseDuration } from '../units.ts';
 import { contentHash } from './content.ts';
+import { buildOutlier } from './outlier.ts';
 import { buildClientTls } from './tls.ts';
 
 export function buildCluster(cluster: ClusterDocument, secrets: SecretFiles): ClusterConfig {
@@ -29,6 +30,7 @@ export function buildCluster(cluster: ClusterDocument, secrets: SecretFiles): Cl
       keepAliveTimeoutMs: parseDuration(cluster.http2?.keepAliveTimeout ?? DEFAULTS.http2.keepAliveTimeout),
     },
     circuitBreakers: { ...DEFAULTS.circuitBreakers, ...cluster.circuitBreakers },
+    outlierDetection: cluster.outlierDetection === undefined ? null : buildOutlier(cluster.outlierDetection, secrets),
   };
   return { ...body, hash: contentHash(body) };
 }

@@ -4,6 +4,7 @@ import { DEFAULTS } from '../defaults.ts';
 import { MAX_COUNT, MAX_WEIGHT } from '../limits.ts';
 import { choice, described, either, integer, list, object, text } from './parts.ts';
 import type { Schema } from './parts.ts';
+import { outlierSchema } from './outlier.ts';
 import { clientTlsSchema } from './tls.ts';
 
 const COUNT = { minimum: 0, maximum: MAX_COUNT };
@@ -53,5 +54,6 @@ export function clusterSchema(): Schema {
     connections: described('The connections to the endpoints.', connections, { default: {} }),
     http2: described('The connections that speak HTTP/2.', http2, { default: {} }),
     circuitBreakers: described('Limits that hold over all workers; what exceeds them is answered 503 at once.', circuitBreakers(), { default: {} }),
+    outlierDetection: described('Sends no requests for a while to endpoints that fail, judged by all workers together; {}: by the defaults. Default: none.', outlierSchema()),
   }, ['name']);
 }
