@@ -123,7 +123,7 @@ export class WorkerRuntime implements TimerTarget {
     const random = new Random();
     const out = new OutBuffer();
     this.parts = parts;
-    this.clusterTools = { loop, clock: loop.clock, cells: stripe.cells, buckets: stripe.buckets, breakers, hostTable, random, out, clusterNamed: (name) => this.current?.clusters.get(name) };
+    this.clusterTools = { loop, clock: loop.clock, cells: stripe.cells, buckets: stripe.buckets, breakers, hostTable, random, out, clusterNamed: (name) => this.current?.clusters.get(name), reportOutlier: (finding) => parts.send({ type: 'outlier', ...finding }) };
     this.listenTools = { random, clock: loop.clock, timers: loop.timers, cells: stripe.cells, buckets: stripe.buckets, breakers, out, atTurnEnd: (fn) => loop.atTurnEnd(fn) };
     this.logs = new AccessLogBatch((path, bytes) => parts.send({ type: 'accessLog', path, bytes }));
     this.roadTools = {

@@ -3,6 +3,7 @@
 // hosts that stayed, and a removed one drains.
 
 import type { ClusterConfig } from '../config/snapshot.ts';
+import type { FaultKind } from '../core/fault.ts';
 import type { OutBuffer } from '../core/out-buffer.ts';
 import type { Random } from '../core/random.ts';
 import type { Clock } from '../core/clock.ts';
@@ -21,6 +22,7 @@ import { H2Pool } from './h2-pool.ts';
 import { OriginalDestinations } from './original-destinations.ts';
 import { Latency } from './lb/peak-ewma.ts';
 import type { Picker } from './pick.ts';
+import { type OutlierFinding, OutlierWatch } from './outlier-watch.ts';
 import type { Pool } from './pool.ts';
 import { type NamedPool, NamedPools } from './named-pools.ts';
 import { StickyHosts } from './sticky.ts';
@@ -42,6 +44,8 @@ export interface ClusterTools {
   readonly out: OutBuffer;
   /** The others of this worker, as they are carried now. */
   readonly clusterNamed: (name: string) => Cluster | undefined;
+  /** For the event log. */
+  reportOutlier(finding: OutlierFinding): void;
 }
 
 export class Cluster {
@@ -72,6 +76,8 @@ export class Cluster {
   /** Of the host table, when the picker was made. */
   private epoch = 0;
   readonly scarcity: Scarcity;
+  /** null: no outlier detection. */
+  outlier: OutlierWatch | null = null;
   /** Of the type originalDst: the hosts that callers bring. */
   private original: OriginalDestinations | null = null;
 
@@ -120,6 +126,7 @@ export class Cluster {
     this.hosts = hosts;
     this.sticky = null;
     this.sets = new HostSets(config, hosts, this.setTools(config), this.sets);
+    this.outlier = config.outlierDetection === null ? null : new OutlierWatch(this, config.outlierDetection);
     this.makePicker();
     for (const gone of before.values()) drainHost(gone);
   }
@@ -145,6 +152,33 @@ export class Cluster {
     return this.sticky.find(address);
   }
 
+  // ---- what became of an attempt: for outlier detection ----
+
+  /** The head of an answer; `status` as it is judged, which for a trailers-only gRPC answer is not HTTP's. */
+  noteAnswer(host: Host, status: number): void {
+    if (this.outlier !== null) this.outlier.answer(host, status);
+  }
+
+  /** No connection could be had, or it ended before the answer did. Limits of our own are not the host's fault. */
+  noteFailure(host: Host, kind: FaultKind): void {
+    if (this.outlier !== null && kind !== 'overflow') this.outlier.noAnswer(host, 503);
+  }
+
+  /** The host has the request, and no answer came in time: the route's, or that of one try. */
+  noteTimeout(host: Host): void {
+    if (this.outlier !== null) this.outlier.noAnswer(host, 504);
+  }
+
+  /** There is a connection for the request; its answer is noted by itself. */
+  noteConnected(host: Host): void {
+    if (this.outlier !== null) this.outlier.connected(host);
+  }
+
+  /** Is this host, by whatever object, still one of the cluster's? */
+  has(host: Host): boolean {
+    return this.hosts.some((other) => other.row === host.row);
+  }
+
   private makePicker(): void {
     this.epoch = this.tools.hostTable.epoch(this.row);
     this.picker = this.original ?? this.sets!.picker();
@@ -161,6 +195,7 @@ export class Cluster {
     for (const host of this.hosts) drainHost(host);
     this.original?.drain();
     this.sets?.drain();
+    this.outlier = null;
     this.drained = true;
     this.forgetTls();
   }

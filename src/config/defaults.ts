@@ -311,6 +311,32 @@ export const DEFAULTS = {
     maxRequests: 1024,
     maxRetries: 3,
   },
+  outlierDetection: {
+    /** Envoy: interval 10 s, base_ejection_time 30 s, max_ejection_time 300 s, no jitter. */
+    interval: '10s',
+    baseEjectionTime: '30s',
+    maxEjectionTime: '300s',
+    maxEjectionTimeJitter: '0s',
+    /** Envoy: max_ejection_percent 10. */
+    maxEjectionPercent: 10,
+    /** Envoy's is false since always_eject_one_host is there, and was true before: with it, clusters of fewer than 10 hosts are protected too. */
+    alwaysEjectOneHost: true,
+    /** Envoy: 5 of each in a row; those of gateways are enforced by 0 %, the others by 100 %. */
+    consecutive5xx: 5,
+    enforcingConsecutive5xxPercent: 100,
+    consecutiveGatewayFailure: 5,
+    enforcingConsecutiveGatewayFailurePercent: 0,
+    consecutiveLocalOriginFailure: 5,
+    enforcingConsecutiveLocalOriginFailurePercent: 100,
+    /** Envoy: split_external_local_origin_errors false. */
+    splitExternalLocalOriginErrors: false,
+    /** Envoy: successful_active_health_check_uneject_host true. */
+    successfulActiveHealthCheckUnejectHost: true,
+  },
+  /** Envoy: success_rate_minimum_hosts 5, request_volume 100, stdev_factor 1900 (thousandths), enforced by 100 %. */
+  outlierSuccessRate: { minimumHosts: 5, requestVolume: 100, stdevFactor: 1.9, enforcingPercent: 100, enforcingLocalOriginPercent: 100 },
+  /** Envoy: failure_percentage_threshold 85, minimum_hosts 5, request_volume 50, enforced by 0 %. */
+  outlierFailurePercentage: { threshold: 85, minimumHosts: 5, requestVolume: 50, enforcingPercent: 0, enforcingLocalOriginPercent: 0 },
 } as const;
 
 /** Envoy: the max_interval of dns_failure_refresh_rate is ten times its base_interval. */

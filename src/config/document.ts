@@ -1,6 +1,8 @@
 // The document as the schema takes it: what a user may write, before defaults. Types only; a test of the schema and the
 // golden snapshots keep them honest. Also the type of what a JS module exports.
 
+import type { OutlierDocument } from './outlier.ts';
+
 export interface ConfigDocument {
   $schema?: string;
   workers?: number | 'auto';
@@ -348,6 +350,7 @@ export interface ClusterDocument {
   /** At most one. */
   healthChecks?: HealthCheckDocument[];
   circuitBreakers?: { maxConnections?: number; maxPendingRequests?: number; maxRequests?: number; maxRetries?: number };
+  outlierDetection?: OutlierDocument;
 }
 
 export interface LoadBalancingDocument {

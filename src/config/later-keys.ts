@@ -8,7 +8,6 @@ export const LATER_KEYS: Readonly<Record<string, readonly string[]>> = {
   filter: ['jwt', 'rateLimit', 'module', 'config'],
   virtualHost: ['retry'],
   forward: ['priority', 'retry', 'hedge', 'mirror'],
-  cluster: ['outlierDetection'],
   connections: ['preconnect', 'pipelining'],
   circuitBreakers: ['retryBudget', 'perHost', 'high'],
 };

@@ -24,6 +24,8 @@ export const MAX_OVERPROVISIONING = 100;
 export const MAX_RESPONSE_BODY_BYTES = 4096;
 /** Each has 22 counters for each cluster; a service of services has some dozens of methods. */
 export const MAX_GRPC_METHODS = 200;
+/** Envoy counts thousandths in 32 bits; beyond a few deviations nobody is ever found. */
+export const MAX_STDEV_FACTOR = 1000;
 /** A window of this size fills 10 Gbit/s over 800 ms; RFC 9113 allows twice as much. */
 export const MAX_WINDOW_BYTES = 1024 * 1024 * 1024;
 /** Envoy: 8M entries, a hard limit. */

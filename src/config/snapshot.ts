@@ -3,6 +3,7 @@
 // timer is meant. Each name is the language's (LANGUAGE.md), with the unit added.
 
 import type { Address } from '../core/address.ts';
+import type { OutlierConfig } from './outlier.ts';
 
 export type EngineName = 'epoll' | 'node' | 'uws';
 
@@ -445,6 +446,8 @@ export interface ClusterConfig {
   readonly circuitBreakers: BreakerLimits;
   /** Of each host by itself; null: none, and its requests are not counted over all workers. */
   readonly hostLimits: BreakerLimits | null;
+  /** null: none. */
+  readonly outlierDetection: OutlierConfig | null;
   /** Content hash of this cluster alone: unchanged clusters keep their pools over a reload. */
   readonly hash: string;
 }

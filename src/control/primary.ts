@@ -22,6 +22,7 @@ import type { SocketDoor } from './listen-sockets.ts';
 import type { Logger } from './log.ts';
 import { messageOf } from './log.ts';
 import type { CheckedConfig, HealthFollower, SharedMemory } from './publisher.ts';
+import { OutlierDetection, type OutlierFigures } from './outlier/outlier-detection.ts';
 import { Publisher } from './publisher.ts';
 import type { ReloadResult } from './reload.ts';
 import { Reloads } from './reload.ts';
@@ -108,6 +109,7 @@ export class Primary implements AdminView {
   private supervisor: Supervisor | null = null;
   private publisher: Publisher | null = null;
   private healthChecks: HealthFollower | null = null;
+  private outlier: OutlierDetection | null = null;
   private admin: AdminServer | null = null;
   private watch: ConfigWatch | null = null;
   private phase: ServerState = 'PRE_INITIALIZING';
@@ -143,7 +145,8 @@ export class Primary implements AdminView {
       this.supervisor = this.makeSupervisor(this.crew);
       const { supervisor, logger, logs, time, ticketKeys, discovery } = this;
       const healthChecks = (this.healthChecks = this.crew.checkHealth((path, bytes) => logs.append(path, bytes)));
-      this.publisher = new Publisher({ ...this.crew, supervisor, logger, logs, time, ticketKeys, discovery, healthChecks });
+      const outlier = (this.outlier = this.makeOutlierDetection(memory));
+      this.publisher = new Publisher({ ...this.crew, supervisor, logger, logs, time, ticketKeys, discovery, healthChecks, onPublished: (published) => outlier.follow(published) });
       await this.startAdmin(snapshot, this.crew);
       this.phase = 'INITIALIZING';
       const { errors, table } = await this.publisher.bind(snapshot); // before any thread: a port in use is the usual trouble
@@ -211,6 +214,7 @@ export class Primary implements AdminView {
     this.cancelSweep();
     this.healthChecks?.close();
     this.discovery.close();
+    this.outlier?.close();
     await this.supervisor?.stop();
     await this.reloads.idle();
     this.publisher?.close();
@@ -289,6 +293,7 @@ export class Primary implements AdminView {
       time: this.time,
       closeDescriptors: (fds) => crew.closeDescriptors(fds),
       onAccessLog: (path, bytes) => this.logs.append(path, bytes),
+      onOutlier: (finding) => this.outlier?.noteFinding(finding),
       limits: this.options.limits ?? {},
     });
   }
@@ -303,6 +308,12 @@ export class Primary implements AdminView {
       warn: (text) => this.logger.warn(text),
       onChange: () => this.publisher?.follow(),
     });
+  }
+
+  private makeOutlierDetection(memory: SharedMemory): OutlierDetection {
+    const { hostTable, ownCells } = memory;
+    const log = (path: string, line: string): void => this.logs.append(path, Buffer.from(line));
+    return new OutlierDetection({ hostTable, cells: ownCells, cell: (index) => memory.cell(index), random: new Random(), time: this.time, timers: this.options.timers, log });
   }
 
   private async startAdmin(snapshot: Snapshot, crew: Crew): Promise<void> {
@@ -393,6 +404,14 @@ export class Primary implements AdminView {
 
   cell(index: number): number {
     return this.crew?.memory.cell(index) ?? 0;
+  }
+
+  successRate(cluster: string, host: number, local: boolean): number {
+    return this.outlier?.rateOf(cluster, host, local) ?? -1;
+  }
+
+  outlierFigures(cluster: string): OutlierFigures | null {
+    return this.outlier?.figuresOf(cluster) ?? null;
   }
 
   failHealthCheck(fail: boolean): void {

@@ -12,6 +12,7 @@ import type { HealthChecks } from '../cluster/health-checks.ts';
 import type { ClusterConfig, EngineName, ListenerConfig, Snapshot } from '../config/snapshot.ts';
 import type { TimeSource } from '../core/clock.ts';
 import { CertificateFacts } from '../security/certificate-facts.ts';
+import type { HostTable } from '../shared/host-table.ts';
 import type { ClusterPlan, HostPlan, Plan } from '../shared/plan.ts';
 import type { AccessLogFiles } from './access-log-files.ts';
 import type { Published } from './admin-server.ts';
@@ -38,6 +39,7 @@ export interface SharedMemory extends WorkerMemory {
   sweep(): void;
   /** Sum of a cell over all workers. */
   cell(index: number): number;
+  readonly hostTable: HostTable;
 }
 
 /** Checks endpoints around each publication. */
@@ -60,6 +62,8 @@ export interface PublisherParts {
   readonly time: TimeSource;
   readonly discovery: Discovery;
   readonly ticketKeys: TicketKeys;
+  /** All workers carry it. */
+  onPublished(published: Published): void;
   /** Why listeners with TLS run on `node` although the workers' engine is another; ''. */
   readonly tlsProblem: string;
 }
@@ -132,6 +136,7 @@ export class Publisher {
     const changes = this.counts.record(this.published?.snapshot ?? null, snapshot);
     this.certificates = new CertificateFacts(snapshot);
     this.published = { snapshot, document, plan, addresses, publishedAt: this.parts.time.wallMs() };
+    this.parts.onPublished(this.published);
     return { errors: [], changes };
   }
 
@@ -189,6 +194,7 @@ export class Publisher {
     this.published = { ...published, snapshot, plan };
     for (const { cluster, hosts } of placed) memory.commitHosts(cluster, hosts, delivery.epoch);
     this.parts.healthChecks.commit();
+    this.parts.onPublished(this.published);
   }
 
   /** Nobody waits for their first checks: until then they get no requests. */
@@ -219,8 +225,9 @@ export class Publisher {
   }
 }
 
-/** Files that are written to: access logs, and event logs of health checks. */
+/** All files that lines are written to while this configuration is in effect. */
 function logPaths({ listeners, clusters }: Snapshot): string[] {
-  const events = clusters.flatMap(({ healthChecks }) => healthChecks.map(({ eventLog }) => eventLog)).filter((path) => path !== '');
-  return [...listeners.flatMap((listener) => (listener.http ?? listener.tcp).accessLog.map((log) => log.path)), ...events];
+  const access = listeners.flatMap((listener) => (listener.http ?? listener.tcp).accessLog.map((log) => log.path));
+  const events = clusters.flatMap(({ healthChecks, outlierDetection }) => [...healthChecks.map(({ eventLog }) => eventLog), outlierDetection?.eventLog ?? '']);
+  return [...access, ...events.filter((path) => path !== '')];
 }

@@ -4,6 +4,7 @@
 //   deliver ──► prepare on all ──► all clean? ── yes ──► commit on all ──► done
 //                                     └─ no: error, death, silence ──► abandon on all, nothing has changed
 
+import type { OutlierFinding } from '../cluster/outlier-watch.ts';
 import type { Address } from '../core/address.ts';
 import type { CancelTimer, Timers } from '../core/host-timer.ts';
 import type { TimeSource } from '../core/clock.ts';
@@ -37,6 +38,7 @@ export interface SupervisorOptions {
   readonly time?: TimeSource;
   closeDescriptors(fds: readonly number[]): void;
   onAccessLog(path: string, bytes: Uint8Array): void;
+  onOutlier?(finding: OutlierFinding): void;
   readonly limits?: Partial<SupervisorLimits>;
 }
 
@@ -191,6 +193,7 @@ export class Supervisor {
       events: {
         onDeath: (slot, cause) => this.onDeath(slot, cause),
         onAccessLog: (path, bytes) => this.options.onAccessLog(path, bytes),
+        onOutlier: (finding) => this.options.onOutlier?.(finding),
       },
     });
   }

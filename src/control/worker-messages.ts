@@ -1,6 +1,7 @@
 // What the primary thread and a worker say to each other. Everything else they share is shared memory.
 // A reload has two phases, so that a configuration that one worker cannot carry takes effect in none.
 
+import type { OutlierFinding } from '../cluster/outlier-watch.ts';
 import type { EndpointConfig } from '../config/snapshot.ts';
 import type { Address } from '../core/address.ts';
 import type { HostPlan } from '../shared/plan.ts';
@@ -62,6 +63,7 @@ export type FromWorker =
   | { readonly type: 'committed'; readonly epoch: number }
   | { readonly type: 'endpoints'; readonly change: number }
   | { readonly type: 'drained' }
+  | ({ readonly type: 'outlier' } & OutlierFinding)
   | { readonly type: 'log'; readonly level: 'debug' | 'info' | 'warn' | 'error'; readonly text: string }
   /** A batch of access-log lines for one file, in order. */
   | { readonly type: 'accessLog'; readonly path: string; readonly bytes: Uint8Array };

@@ -2,6 +2,7 @@
 // Primary thread. The Supervisor owns the slots; a slot never acts on another one.
 
 import { Worker } from 'node:worker_threads';
+import type { OutlierFinding } from '../cluster/outlier-watch.ts';
 import type { Address } from '../core/address.ts';
 import type { CancelTimer, Timers } from '../core/host-timer.ts';
 import type { Logger } from './log.ts';
@@ -28,6 +29,7 @@ export interface SlotEvents {
   /** The thread is gone and runs no more code. `ready`: it had been carrying traffic. */
   onDeath(slot: WorkerSlot, cause: string): void;
   onAccessLog(path: string, bytes: Uint8Array): void;
+  onOutlier(finding: OutlierFinding): void;
 }
 
 export interface SlotOptions {
@@ -202,6 +204,9 @@ export class WorkerSlot {
         return;
       case 'accessLog':
         this.options.events.onAccessLog(message.path, message.bytes);
+        return;
+      case 'outlier':
+        this.options.events.onOutlier(message);
         return;
       case 'online':
         this.online = true;

@@ -46,3 +46,10 @@ export function grpcStatusOf(httpStatus: number): number {
       return GRPC_UNKNOWN;
   }
 }
+
+/** The HTTP status that stands for a gRPC status (Envoy's table, which is that of Google's API design guide). */
+export function httpStatusOf(grpcStatus: number): number {
+  return HTTP_STATUS[grpcStatus] ?? 500;
+}
+
+const HTTP_STATUS: readonly number[] = [200, 499, 500, 400, 504, 404, 409, 403, 429, 400, 409, 400, 501, 500, 503, 500, 401];

@@ -151,6 +151,11 @@ export const HOST_RQ_TOTAL = 5;
 export const HOST_RQ_TIMEOUT = 6;
 export const HOST_RQ_SUCCESS = 7;
 export const HOST_RQ_ERROR = 8;
+// What outlier detection judges by: answers, and what happened on the way to the host where that is counted apart.
+export const HOST_OUTLIER_GOOD = 9;
+export const HOST_OUTLIER_BAD = 10;
+export const HOST_LOCAL_GOOD = 11;
+export const HOST_LOCAL_BAD = 12;
 
 export const HOST_STATS: readonly (readonly [name: string, kind: StatKind])[] = [
   ['cx_active', 'gauge'],
@@ -162,6 +167,10 @@ export const HOST_STATS: readonly (readonly [name: string, kind: StatKind])[] = 
   ['rq_timeout', 'counter'],
   ['rq_success', 'counter'],
   ['rq_error', 'counter'],
+  ['outlier_good', 'counter'],
+  ['outlier_bad', 'counter'],
+  ['local_good', 'counter'],
+  ['local_bad', 'counter'],
 ];
 
 // listener.ADDRESS.* (first part) and http.PREFIX.* (the rest) of one listener.

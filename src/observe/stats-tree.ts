@@ -11,7 +11,7 @@ import { GRPC_STATS } from './grpc-stats.ts';
 import { LAZY_SSL, SSL_CX_ACTIVE, SSL_STATS } from './ssl-stats.ts';
 import { gradientStats, LIMIT_FAMILIES } from './limit-stats.ts';
 import * as S from './stat-names.ts';
-import { UPDATE_AT, UPDATE_STATS } from './upkeep-stats.ts';
+import { OUTLIER_AT, OUTLIER_STATS, UPDATE_AT, UPDATE_STATS } from './upkeep-stats.ts';
 
 /** A stat that the primary keeps itself, under its whole name. */
 export interface OwnStat {
@@ -136,6 +136,7 @@ function clusterScope(cluster: ClusterConfig, places: ClusterPlan, shared: Share
   for (const [method, block] of Object.entries(places.grpc)) stats.push(...grpcStats(method, block, shared));
   stats.push(...readAll(UPDATE_STATS, blockReader(shared, places.stats + UPDATE_AT)));
   stats.push(...breakerStats(places.breakers, shared), ...membershipStats(cluster, shared));
+  if (cluster.outlierDetection !== null) stats.push(...outlierStats(places, shared));
   const label = sanitize(cluster.name);
   return {
     prefix: `cluster.${label}.`,
@@ -166,6 +167,14 @@ function breakerStats(row: number, { table }: SharedState): Stat[] {
     if (limit > 0) add(remaining, Math.max(0, limit - count));
   }
   return stats;
+}
+
+/** `outlier_detection.*`, of clusters that have it. */
+function outlierStats({ stats, row }: ClusterPlan, shared: SharedState): Stat[] {
+  const active = shared.hostTable.ejected(row);
+  const counted = readAll(OUTLIER_STATS, blockReader(shared, stats + OUTLIER_AT));
+  const used = counted.some((stat) => stat.used);
+  return [...counted, { name: 'ejections_active', kind: 'gauge' as const, value: active, used }].map((stat) => ({ ...stat, name: `outlier_detection.${stat.name}` }));
 }
 
 /** Endpoints are all healthy until something checks them. */

@@ -65,12 +65,27 @@ export const OUTLIER_DETECTORS: readonly string[] = [
   'failure_percentage', 'local_origin_failure_percentage',
 ];
 export const EJECTIONS_ENFORCED: number = EJECTIONS_DETECTED + OUTLIER_DETECTORS.length;
+/** The numbers of the detectors. */
+export const DETECT_5XX = 0;
+export const DETECT_GATEWAY_FAILURE = 1;
+export const DETECT_LOCAL_ORIGIN_FAILURE = 2;
+export const DETECT_SUCCESS_RATE = 3;
+export const DETECT_LOCAL_SUCCESS_RATE = 4;
+export const DETECT_FAILURE_PERCENTAGE = 5;
+export const DETECT_LOCAL_FAILURE_PERCENTAGE = 6;
+/** Names that Envoy calls deprecated and shows all the same. */
+export const EJECTIONS_TOTAL: number = EJECTIONS_ENFORCED + OUTLIER_DETECTORS.length;
+export const EJECTIONS_CONSECUTIVE_5XX: number = EJECTIONS_TOTAL + 1;
+export const EJECTIONS_SUCCESS_RATE: number = EJECTIONS_TOTAL + 2;
 
 export const OUTLIER_STATS: StatList = [
   ['ejections_enforced_total', 'counter'],
   ['ejections_overflow', 'counter'],
   ...OUTLIER_DETECTORS.map((name) => [`ejections_detected_${name}`, 'counter'] as const),
   ...OUTLIER_DETECTORS.map((name) => [`ejections_enforced_${name}`, 'counter'] as const),
+  ['ejections_total', 'counter'],
+  ['ejections_consecutive_5xx', 'counter'],
+  ['ejections_success_rate', 'counter'],
 ];
 
 // cluster.NAME.health_check.*: by the primary. `healthy` and `degraded` are read from the host table.

@@ -2,7 +2,7 @@
 // gRPC on the road: how long a call may take, the status of its answer, and answers of our own in gRPC's words.
 // Worker thread; works on the Journey only. Requests that are no gRPC call never come here.
 
-import { grpcStatusOf } from '../core/grpc-status.ts';
+import { grpcStatusOf, httpStatusOf } from '../core/grpc-status.ts';
 import { grpcStatusIn, grpcTimeout, writeGrpcMessage, writeGrpcTimeout } from '../http/grpc.ts';
 import type { CompiledRoute } from '../route/compiled-route.ts';
 import type { Journey } from './journey.ts';
@@ -35,6 +35,12 @@ export function grpcReply(journey: Journey, local: LocalReply, body: Buffer): vo
 export function noteAnswerHead(journey: Journey): void {
   const status = grpcStatusIn(journey.resHead);
   journey.grpcStatus = status >= 0 ? status : grpcStatusOf(journey.status);
+}
+
+/** The status that says whether the host did its work: of a trailers-only answer that of gRPC, in HTTP's terms. */
+export function judgedStatus(journey: Journey): number {
+  const status = journey.isGrpc ? grpcStatusIn(journey.resHead) : -1;
+  return status < 0 ? journey.status : httpStatusOf(status);
 }
 
 /** The answer is complete. */

@@ -21,7 +21,7 @@ import { ROUTE_FORWARD, ROUTE_REDIRECT, type CompiledRoute } from '../route/comp
 import { redirectLocation } from '../route/rewrite.ts';
 import { readAffinity } from './affinity.ts';
 import { editAnswer, editLocalReply } from './answer.ts';
-import { callTimeout, grpcReply, noteAnswerEnd, noteAnswerHead } from './grpc.ts';
+import { callTimeout, grpcReply, judgedStatus, noteAnswerEnd, noteAnswerHead } from './grpc.ts';
 import { clusterOf, editRequest } from './onward.ts';
 import { GONE, IDLE_DOWN, IDLE_UP, MALFORMED, NO_HOST, TIMED_OUT, TOO_LARGE, TOO_LONG, TOO_SLOW } from './faults.ts';
 import { Filtered } from './filtered.ts';
@@ -162,6 +162,7 @@ export class Journey extends Filtered implements TimerTarget {
     const tunnel = this.reqBody === BODY_TUNNEL;
     const early = tunnel ? null : this.early;
     this.up = up;
+    this.cluster!.noteConnected(this.host!);
     this.upstreamProtocol = up.protocol;
     this.waitsIn = null;
     this.phase = SENT;
@@ -181,6 +182,7 @@ export class Journey extends Filtered implements TimerTarget {
   upFailed(why: Fault): void {
     this.waitsIn = null;
     this.countHost(S.HOST_RQ_ERROR);
+    this.cluster!.noteFailure(this.host!, why.kind);
     this.fail(why);
   }
 
@@ -205,6 +207,7 @@ export class Journey extends Filtered implements TimerTarget {
     cells[cluster!.stats + S.CLUSTER_CODES_AT + codeSlot(status)]!++;
     if (status < 600) cells[cluster!.stats + S.UP_RQ_1XX + ((status / 100) | 0) - 1]!++;
     this.countHost(status >= 500 ? S.HOST_RQ_ERROR : S.HOST_RQ_SUCCESS);
+    if (cluster!.outlier !== null) cluster!.noteAnswer(this.host!, judgedStatus(this));
     if (this.reqBody === BODY_TUNNEL) this.tunnelAnswered();
     if (this.isGrpc) noteAnswerHead(this);
     editAnswer(this);
@@ -257,6 +260,7 @@ export class Journey extends Filtered implements TimerTarget {
     this.up = null;
     if (this.phase !== ANSWERING) this.dropAnswerHead(); // what has come of a head is not ours to send
     this.countHost(S.HOST_RQ_ERROR);
+    this.cluster!.noteFailure(this.host!, why.kind);
     this.fail(why);
   }
 
@@ -271,6 +275,7 @@ export class Journey extends Filtered implements TimerTarget {
     } else if (this.answerDeadline > 0 && now >= this.answerDeadline) {
       this.countCluster(S.UP_RQ_TIMEOUT);
       this.countHost(S.HOST_RQ_TIMEOUT);
+      if (this.phase === SENT) this.cluster!.noteTimeout(this.host!);
       this.fail(TIMED_OUT);
     } else if (this.requestDeadline > 0 && !this.requestDone && now >= this.requestDeadline) {
       this.count(S.DOWN_RQ_TIMEOUT);

@@ -123,6 +123,7 @@ export class TcpJourney implements Passage, TimerTarget {
 
   upReady(): void {
     const up = this.up!;
+    this.cluster!.outlier?.connectedForGood(this.host!);
     this.upReadyYet = true;
     this.upConnectionId = up.connectionId;
     this.upLocalAddress = up.localAddress;
@@ -134,6 +135,7 @@ export class TcpJourney implements Passage, TimerTarget {
 
   upFailed(): void {
     this.up = null;
+    this.cluster!.noteFailure(this.host!, 'connectFailure');
     if (this.attempts < this.runtime.config.maxConnectAttempts) {
       this.tried ??= [];
       this.tried.push(this.host!);

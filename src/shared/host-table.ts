@@ -80,6 +80,11 @@ export class HostTable {
     return Atomics.add(this.words, host * HOST_ROW + what, 1) + 1;
   }
 
+  /** One fewer. The primary alone calls this, of what is above zero. */
+  uncount(host: number, what: HostCount): void {
+    Atomics.sub(this.words, host * HOST_ROW + what, 1);
+  }
+
   counted(host: number, what: HostCount): number {
     return this.words[host * HOST_ROW + what]!;
   }
@@ -88,6 +93,11 @@ export class HostTable {
   setCount(host: number, what: HostCount, value: number): void {
     const at = host * HOST_ROW + what;
     if (this.words[at] !== value) Atomics.store(this.words, at, value);
+  }
+
+  /** Of several threads that count up to `limit` or beyond at one time, one takes the count: true for it, and the next begins at zero. */
+  takeCount(host: number, what: HostCount, limit: number): boolean {
+    return Atomics.exchange(this.words, host * HOST_ROW + what, 0) >= limit;
   }
 
   /** When it was ejected last, monotonic ms as every thread counts them. Whoever ejects writes it first. */

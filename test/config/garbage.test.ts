@@ -49,7 +49,7 @@ function complaintsAbout(pointer: string, turn: number): string[] {
 }
 
 function isSensible(error: ConfigError): boolean {
-  return error.code in ERROR_CODES && error.message !== '' && !/\[object|Error/.test(error.message);
+  return error.code in ERROR_CODES && error.message !== '' && !/\[object|\w*Error\b/.test(error.message);
 }
 
 t.test('every text cut short', (t) => {

@@ -129,4 +129,6 @@ refuses(t, '', [
   ['/clusters/0/circuitBreakers', { maxRequest: 1 }, 'unknown-key /maxRequest: unknown key "maxRequest"; did you mean maxRequests?'],
   ['/clusters/0/circuitBreakers', { high: {} }, 'later-key /high: the key "high" is part of the language, but does not work in this version yet'],
   ['/clusters/0/outlierDetection', {}, 'later-key: the key "outlierDetection" is part of the language, but does not work in this version yet'],
+  ['/clusters/0/outlierDetection', {}],
+  ['/clusters/0/healthChecks', [], 'later-key: the key "healthChecks" is part of the language, but does not work in this version yet'],
 ]);

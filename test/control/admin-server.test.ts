@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import type { AdminView, StatsQuery } from '../../src/control/admin-server.ts';
 import { AdminServer } from '../../src/control/admin-server.ts';
+import type { OutlierFigures } from '../../src/control/outlier/outlier-detection.ts';
 import type { LogLevel, Snapshot } from '../../src/config/snapshot.ts';
 import type { Address } from '../../src/core/address.ts';
 import { CertificateFacts } from '../../src/security/certificate-facts.ts';
@@ -42,6 +43,12 @@ class FakeView implements AdminView {
   }
   cell(index: number): number {
     return [HOST_CX_TOTAL, HOST_CX_CONNECT_FAIL, HOST_RQ_ERROR].includes(index - ROW) ? 1 : 0;
+  }
+  successRate(): number {
+    return -1;
+  }
+  outlierFigures(): OutlierFigures | null {
+    return null;
   }
   failHealthCheck(fail: boolean): void {
     this.book.push(`fail ${fail}`);

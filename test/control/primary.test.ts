@@ -7,6 +7,7 @@ import t from 'tap';
 import type { Snapshot } from '../../src/config/snapshot.ts';
 import type { Loaded, PrimaryOptions } from '../../src/control/primary.ts';
 import { Primary, StartError } from '../../src/control/primary.ts';
+import { HostTable } from '../../src/shared/host-table.ts';
 import type { SharedMemory } from '../../src/control/publisher.ts';
 import type { Address } from '../../src/core/address.ts';
 import { formatAddress } from '../../src/core/address.ts';
@@ -49,6 +50,7 @@ class World {
     ownCells: new Float64Array(0),
     sweep: () => undefined,
     cell: () => 0,
+    hostTable: new HostTable(this.breakers),
   };
 
   primary(part: Partial<PrimaryOptions> = {}): Primary {

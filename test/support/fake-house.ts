@@ -3,6 +3,7 @@
 
 import type { ClusterConfig, HttpConfig, HttpListenerConfig, LimitSourceConfig, RouteConfig, TcpConfig, TcpListenerConfig } from '../../src/config/snapshot.ts';
 import { Cluster, type ClusterTools } from '../../src/cluster/cluster.ts';
+import type { OutlierFinding } from '../../src/cluster/outlier-watch.ts';
 import { OutBuffer } from '../../src/core/out-buffer.ts';
 import { StreamRecord } from '../../src/core/stream.ts';
 import { Random } from '../../src/core/random.ts';
@@ -97,6 +98,8 @@ export class FakeHouse {
   readonly clusterTools: ClusterTools;
   readonly roadTools: RoadTools;
   readonly listenTools: ListenTools;
+  /** What workers told for the event log. */
+  readonly outlierFindings: OutlierFinding[] = [];
   private readonly logs: AccessLogBatch;
   private readonly lines: string[] = [];
   private readonly gauges: (readonly [name: string, cell: number])[] = [];
@@ -118,7 +121,7 @@ export class FakeHouse {
     });
     const { loop, cells, buckets, breakers, hostTable, out, random } = this;
     const { clock, timers } = loop;
-    this.clusterTools = { loop, clock, cells, buckets, breakers, hostTable, random, out, clusterNamed: (name) => this.clusters.get(name) };
+    this.clusterTools = { loop, clock, cells, buckets, breakers, hostTable, random, out, clusterNamed: (name) => this.clusters.get(name), reportOutlier: (finding) => void this.outlierFindings.push(finding) };
     this.listenTools = { random, clock, timers, cells, buckets, breakers, out, atTurnEnd: (fn) => loop.atTurnEnd(fn) };
     this.roadTools = { clock, timers, cells, buckets, random, date: new DateText(clock), journeys: this.journeys, logBatch: this.logs };
   }

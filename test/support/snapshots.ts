@@ -68,6 +68,7 @@ export function clusterConfig(name: string, ports: readonly number[], part: Part
     connections: { idleTimeoutMs: 3_600_000, maxRequests: 0 },
     http2: { keepAliveIntervalMs: 0, keepAliveTimeoutMs: 10_000 },
     healthChecks: [],
+    outlierDetection: null,
     circuitBreakers: { maxConnections: 1024, maxPendingRequests: 1024, maxRequests: 1024, maxRetries: 3 },
     hostLimits: null,
     hash: `${name}:${ports.join()}`,

@@ -11,6 +11,7 @@ import { buildHostSets, buildMetadata, type OwnPlace } from './host-sets.ts';
 import { buildLoadBalancing, countsRequests, NO_HOST_LIMITS } from './load-balancing.ts';
 import { buildHealthCheck } from './health.ts';
 import { buildDns } from './dns.ts';
+import { buildOutlier } from './outlier.ts';
 import { buildClientTls } from './tls.ts';
 
 export function buildCluster(cluster: ClusterDocument, secrets: SecretFiles, place: OwnPlace): ClusterConfig {
@@ -42,6 +43,7 @@ export function buildCluster(cluster: ClusterDocument, secrets: SecretFiles, pla
     healthChecks: (cluster.healthChecks ?? []).map((check) => buildHealthCheck(check, cluster.name, secrets)),
     circuitBreakers: { ...DEFAULTS.circuitBreakers, ...cluster.circuitBreakers },
     hostLimits: countsRequests(loadBalancing) ? NO_HOST_LIMITS : null,
+    outlierDetection: cluster.outlierDetection === undefined ? null : buildOutlier(cluster.outlierDetection, secrets),
   };
   return { ...body, hash: contentHash(body) };
 }

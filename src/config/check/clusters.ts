@@ -13,6 +13,7 @@ import { checkHealthChecks } from './health.ts';
 import { checkDns } from './dns.ts';
 import { checkKeepAlive } from './keep-alive.ts';
 import { checkLoadBalancing } from './load-balancing.ts';
+import { checkOutlierDetection } from './outlier.ts';
 import { checkClientTls } from './tls.ts';
 
 export function checkClusters(clusters: Place, scope: CheckScope): void {
@@ -28,6 +29,7 @@ export function checkClusters(clusters: Place, scope: CheckScope): void {
     checkHttp2(cluster, problems);
     checkHostSets(cluster, scope);
     checkLoadBalancing(cluster, problems);
+    checkOutlierDetection(cluster, problems);
     checkClientTls(cluster.at('tls'), scope);
     checkHealthChecks(cluster, scope);
   }

@@ -8,6 +8,7 @@ import { choice, described, either, integer, list, object, text } from './parts.
 import type { Schema } from './parts.ts';
 import { endpointGroups, hostSets } from './host-sets.ts';
 import { dnsSchema } from './dns.ts';
+import { outlierSchema } from './outlier.ts';
 import { clientTlsSchema } from './tls.ts';
 
 const COUNT = { minimum: 0, maximum: MAX_COUNT };
@@ -58,5 +59,6 @@ export function clusterSchema(): Schema {
     http2: described('The connections that speak HTTP/2.', http2, { default: {} }),
     healthChecks: list('How to find out whether the endpoints are healthy: at most one check. Default: none.', healthCheckSchema()),
     circuitBreakers: described('Limits that hold over all workers; what exceeds them is answered 503 at once.', circuitBreakers(), { default: {} }),
+    outlierDetection: described('Sends no requests for a while to endpoints that fail, judged by all workers together; {}: by the defaults. Default: none.', outlierSchema()),
   }, ['name']);
 }

@@ -3,7 +3,7 @@
 import { FORMATS } from './formats.ts';
 export const validate = validate21;
 
-const schema6 = {"$schema":"http://json-schema.org/draft-07/schema#","title":"configuration","type":"object","properties":{"$schema":{"$ref":"#/definitions/string"},"workers":{"anyOf":[{"const":"auto"},{"type":"integer","minimum":1,"maximum":1024}]},"pinWorkers":{"$ref":"#/definitions/boolean"},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"admin":{"anyOf":[{"const":false},{"title":"admin","type":"object","properties":{"address":{"$ref":"#/definitions/listenAddress"}},"required":[],"additionalProperties":false}]},"logLevel":{"type":"string","enum":["trace","debug","info","warn","error","off"]},"drainTimeout":{"$ref":"#/definitions/duration"},"watch":{"$ref":"#/definitions/boolean"},"listeners":{"type":"array","items":{"title":"listener","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"address":{"$ref":"#/definitions/listenAddress"},"maxConnections":{"$ref":"#/definitions/integer2"},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"tls":{"title":"tls","type":"object","properties":{"certificates":{"type":"array","items":{"title":"certificate","type":"object","properties":{"cert":{"$ref":"#/definitions/name"},"key":{"$ref":"#/definitions/name"},"serverNames":{"type":"array","items":{"type":"string","format":"serverNameRule"}}},"required":["cert","key"],"additionalProperties":false},"minItems":1},"minVersion":{"type":"string","enum":["TLSv1.2","TLSv1.3"]},"maxVersion":{"type":"string","enum":["TLSv1.2","TLSv1.3"]},"cipherSuites":{"type":"array","items":{"type":"string","format":"cipherName"}},"alpn":{"type":"array","items":{"type":"string","format":"alpnName"}},"clientCa":{"$ref":"#/definitions/name"},"requireClientCertificate":{"$ref":"#/definitions/boolean"},"subjectAltNames":{"$ref":"#/definitions/array4"},"sessionTicketKeys":{"type":"array","items":{"$ref":"#/definitions/string"}}},"required":["certificates"],"additionalProperties":false},"proxyProtocol":{"$ref":"#/definitions/boolean"},"http":{"title":"http","type":"object","properties":{"protocols":{"type":"array","items":{"type":"string","enum":["http1","http2"]},"minItems":1},"serverName":{"anyOf":[{"type":"string","format":"serverName"},{"const":false}]},"useRemoteAddress":{"$ref":"#/definitions/boolean"},"xffNumTrustedHops":{"type":"integer","minimum":0,"maximum":100},"trustedCidrs":{"type":"array","items":{"type":"string","format":"cidr"}},"normalizePath":{"$ref":"#/definitions/boolean"},"mergeSlashes":{"$ref":"#/definitions/boolean"},"pathWithEscapedSlashes":{"type":"string","enum":["keep","reject","unescapeAndRedirect","unescapeAndForward"]},"headersWithUnderscores":{"type":"string","enum":["allow","drop","reject"]},"maxRequestHeadersSize":{"$ref":"#/definitions/size"},"maxRequestHeaders":{"type":"integer","minimum":1,"maximum":8192},"maxRequestBodySize":{"$ref":"#/definitions/size"},"acceptHttp10":{"$ref":"#/definitions/boolean"},"timeouts":{"title":"timeouts","type":"object","properties":{"idle":{"$ref":"#/definitions/duration"},"requestHeaders":{"$ref":"#/definitions/duration"},"request":{"$ref":"#/definitions/duration"},"streamIdle":{"$ref":"#/definitions/duration"}},"required":[],"additionalProperties":false},"http2":{"title":"http2","type":"object","properties":{"maxConcurrentStreams":{"$ref":"#/definitions/integer3"},"initialStreamWindow":{"$ref":"#/definitions/size"},"initialConnectionWindow":{"$ref":"#/definitions/size"},"keepAliveInterval":{"$ref":"#/definitions/duration"},"keepAliveTimeout":{"$ref":"#/definitions/duration"},"maxOutboundFrames":{"$ref":"#/definitions/integer3"},"maxOutboundControlFrames":{"$ref":"#/definitions/integer3"},"maxConsecutiveEmptyFrames":{"$ref":"#/definitions/integer2"},"maxPriorityFramesPerStream":{"$ref":"#/definitions/integer2"},"maxWindowUpdatesPerDataFrame":{"$ref":"#/definitions/integer3"},"maxContinuationFrames":{"$ref":"#/definitions/integer2"},"prematureResetStreams":{"$ref":"#/definitions/integer2"}},"required":[],"additionalProperties":false},"requestId":{"title":"requestId","type":"object","properties":{"generate":{"$ref":"#/definitions/boolean"},"preserveExternal":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false},"upgrades":{"$ref":"#/definitions/upgrade"},"filters":{"type":"array","items":{"title":"filter","type":"object","properties":{"grpcWeb":{"title":"grpcWeb","type":"object","properties":{},"required":[],"additionalProperties":false},"grpcStats":{"title":"grpcStats","type":"object","properties":{"methods":{"type":"array","items":{"type":"string","format":"grpcMethod"}}},"required":[],"additionalProperties":false},"admissionControl":{"title":"admissionControl","type":"object","properties":{"window":{"$ref":"#/definitions/duration"},"successRatePercent":{"$ref":"#/definitions/number"},"aggression":{"$ref":"#/definitions/number2"},"maxRejectionPercent":{"$ref":"#/definitions/number"},"rpsThreshold":{"$ref":"#/definitions/integer2"},"successStatuses":{"$ref":"#/definitions/statusFilter"},"successGrpcStatuses":{"$ref":"#/definitions/array2"},"statPrefix":{"$ref":"#/definitions/name"}},"required":[],"additionalProperties":false},"concurrencyLimit":{"title":"concurrencyLimit","type":"object","properties":{"maxRequests":{"$ref":"#/definitions/integer3"},"status":{"$ref":"#/definitions/integer4"},"statPrefix":{"$ref":"#/definitions/name"}},"required":["maxRequests"],"additionalProperties":false},"adaptiveConcurrency":{"title":"adaptiveConcurrency","type":"object","properties":{"sampleAggregatePercentile":{"$ref":"#/definitions/number"},"concurrencyUpdateInterval":{"$ref":"#/definitions/duration"},"maxConcurrencyLimit":{"$ref":"#/definitions/integer3"},"minRtt":{"$ref":"#/definitions/minRtt"},"status":{"$ref":"#/definitions/integer4"},"statPrefix":{"$ref":"#/definitions/name"}},"required":[],"additionalProperties":false},"localRateLimit":{"title":"localRateLimit","type":"object","properties":{"maxTokens":{"$ref":"#/definitions/integer5"},"tokensPerFill":{"$ref":"#/definitions/integer5"},"fillInterval":{"$ref":"#/definitions/duration"},"descriptors":{"$ref":"#/definitions/array3"},"enabledPercent":{"$ref":"#/definitions/number"},"enforcedPercent":{"$ref":"#/definitions/number"},"status":{"$ref":"#/definitions/integer4"},"headers":{"$ref":"#/definitions/object"},"rateLimitHeaders":{"$ref":"#/definitions/boolean"},"statPrefix":{"$ref":"#/definitions/name"}},"required":[],"additionalProperties":false},"bandwidthLimit":{"title":"bandwidthLimit","type":"object","properties":{"requestRate":{"$ref":"#/definitions/size"},"responseRate":{"$ref":"#/definitions/size"},"fillInterval":{"$ref":"#/definitions/duration"},"statPrefix":{"$ref":"#/definitions/name"}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false}},"accessLog":{"$ref":"#/definitions/array5"},"routes":{"$ref":"#/definitions/array6"},"virtualHosts":{"type":"array","items":{"title":"virtualHost","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"domains":{"type":"array","items":{"type":"string","format":"domain"},"minItems":1},"requestHeaders":{"$ref":"#/definitions/headerEdits"},"responseHeaders":{"$ref":"#/definitions/headerEdits"},"filters":{"$ref":"#/definitions/routeFilters"},"routes":{"$ref":"#/definitions/array6"}},"required":["domains","routes"],"additionalProperties":false},"minItems":1}},"required":[],"additionalProperties":false},"tcp":{"title":"tcp","type":"object","properties":{"cluster":{"$ref":"#/definitions/name"},"clusters":{"$ref":"#/definitions/array"},"sniRoutes":{"type":"object","propertyNames":{"type":"string","format":"serverNamePattern"},"additionalProperties":{"anyOf":[{"type":"string","format":"name"},{"type":"array","items":{"$ref":"#/definitions/weightedCluster"},"minItems":1}]}},"idleTimeout":{"$ref":"#/definitions/duration"},"maxConnectAttempts":{"type":"integer","minimum":1,"maximum":100},"accessLog":{"$ref":"#/definitions/array5"}},"required":[],"additionalProperties":false}},"required":["address"],"additionalProperties":false},"minItems":1},"clusters":{"type":"array","items":{"title":"cluster","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"type":{"type":"string","enum":["static","originalDst"]},"endpoints":{"type":"array","items":{"anyOf":[{"type":"string","format":"endpointAddress"},{"title":"endpoint","type":"object","properties":{"address":{"type":"string","format":"endpointAddress"},"weight":{"type":"integer","minimum":1,"maximum":4294967295}},"required":["address"],"additionalProperties":false}]}},"protocol":{"type":"string","enum":["http1","http2","auto"]},"proxyProtocol":{"type":"string","enum":["v1","v2"]},"tls":{"title":"clusterTls","type":"object","properties":{"ca":{"$ref":"#/definitions/name"},"serverName":{"$ref":"#/definitions/authority"},"subjectAltNames":{"$ref":"#/definitions/array4"},"cert":{"$ref":"#/definitions/name"},"key":{"$ref":"#/definitions/name"},"insecureSkipVerify":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false},"connectTimeout":{"$ref":"#/definitions/duration"},"loadBalancing":{"title":"loadBalancing","type":"object","properties":{"policy":{"type":"string","enum":["roundRobin","random"]}},"required":[],"additionalProperties":false},"connections":{"title":"connections","type":"object","properties":{"idleTimeout":{"$ref":"#/definitions/duration"},"maxRequests":{"$ref":"#/definitions/integer2"}},"required":[],"additionalProperties":false},"http2":{"title":"clusterHttp2","type":"object","properties":{"keepAliveInterval":{"$ref":"#/definitions/duration"},"keepAliveTimeout":{"$ref":"#/definitions/duration"}},"required":[],"additionalProperties":false},"circuitBreakers":{"title":"circuitBreakers","type":"object","properties":{"maxConnections":{"$ref":"#/definitions/integer2"},"maxPendingRequests":{"$ref":"#/definitions/integer2"},"maxRequests":{"$ref":"#/definitions/integer2"},"maxRetries":{"$ref":"#/definitions/integer2"}},"required":[],"additionalProperties":false}},"required":["name"],"additionalProperties":false}}},"required":["listeners"],"additionalProperties":false};
+const schema6 = {"$schema":"http://json-schema.org/draft-07/schema#","title":"configuration","type":"object","properties":{"$schema":{"$ref":"#/definitions/string"},"workers":{"anyOf":[{"const":"auto"},{"type":"integer","minimum":1,"maximum":1024}]},"pinWorkers":{"$ref":"#/definitions/boolean"},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"admin":{"anyOf":[{"const":false},{"title":"admin","type":"object","properties":{"address":{"$ref":"#/definitions/listenAddress"}},"required":[],"additionalProperties":false}]},"logLevel":{"type":"string","enum":["trace","debug","info","warn","error","off"]},"drainTimeout":{"$ref":"#/definitions/duration"},"watch":{"$ref":"#/definitions/boolean"},"listeners":{"type":"array","items":{"title":"listener","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"address":{"$ref":"#/definitions/listenAddress"},"maxConnections":{"$ref":"#/definitions/integer2"},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"tls":{"title":"tls","type":"object","properties":{"certificates":{"type":"array","items":{"title":"certificate","type":"object","properties":{"cert":{"$ref":"#/definitions/name"},"key":{"$ref":"#/definitions/name"},"serverNames":{"type":"array","items":{"type":"string","format":"serverNameRule"}}},"required":["cert","key"],"additionalProperties":false},"minItems":1},"minVersion":{"type":"string","enum":["TLSv1.2","TLSv1.3"]},"maxVersion":{"type":"string","enum":["TLSv1.2","TLSv1.3"]},"cipherSuites":{"type":"array","items":{"type":"string","format":"cipherName"}},"alpn":{"type":"array","items":{"type":"string","format":"alpnName"}},"clientCa":{"$ref":"#/definitions/name"},"requireClientCertificate":{"$ref":"#/definitions/boolean"},"subjectAltNames":{"$ref":"#/definitions/array2"},"sessionTicketKeys":{"type":"array","items":{"$ref":"#/definitions/string"}}},"required":["certificates"],"additionalProperties":false},"proxyProtocol":{"$ref":"#/definitions/boolean"},"http":{"title":"http","type":"object","properties":{"protocols":{"type":"array","items":{"type":"string","enum":["http1","http2"]},"minItems":1},"serverName":{"anyOf":[{"type":"string","format":"serverName"},{"const":false}]},"useRemoteAddress":{"$ref":"#/definitions/boolean"},"xffNumTrustedHops":{"$ref":"#/definitions/integer3"},"trustedCidrs":{"type":"array","items":{"type":"string","format":"cidr"}},"normalizePath":{"$ref":"#/definitions/boolean"},"mergeSlashes":{"$ref":"#/definitions/boolean"},"pathWithEscapedSlashes":{"type":"string","enum":["keep","reject","unescapeAndRedirect","unescapeAndForward"]},"headersWithUnderscores":{"type":"string","enum":["allow","drop","reject"]},"maxRequestHeadersSize":{"$ref":"#/definitions/size"},"maxRequestHeaders":{"type":"integer","minimum":1,"maximum":8192},"maxRequestBodySize":{"$ref":"#/definitions/size"},"acceptHttp10":{"$ref":"#/definitions/boolean"},"timeouts":{"title":"timeouts","type":"object","properties":{"idle":{"$ref":"#/definitions/duration"},"requestHeaders":{"$ref":"#/definitions/duration"},"request":{"$ref":"#/definitions/duration"},"streamIdle":{"$ref":"#/definitions/duration"}},"required":[],"additionalProperties":false},"http2":{"title":"http2","type":"object","properties":{"maxConcurrentStreams":{"$ref":"#/definitions/integer4"},"initialStreamWindow":{"$ref":"#/definitions/size"},"initialConnectionWindow":{"$ref":"#/definitions/size"},"keepAliveInterval":{"$ref":"#/definitions/duration"},"keepAliveTimeout":{"$ref":"#/definitions/duration"},"maxOutboundFrames":{"$ref":"#/definitions/integer4"},"maxOutboundControlFrames":{"$ref":"#/definitions/integer4"},"maxConsecutiveEmptyFrames":{"$ref":"#/definitions/integer2"},"maxPriorityFramesPerStream":{"$ref":"#/definitions/integer2"},"maxWindowUpdatesPerDataFrame":{"$ref":"#/definitions/integer4"},"maxContinuationFrames":{"$ref":"#/definitions/integer2"},"prematureResetStreams":{"$ref":"#/definitions/integer2"}},"required":[],"additionalProperties":false},"requestId":{"title":"requestId","type":"object","properties":{"generate":{"$ref":"#/definitions/boolean"},"preserveExternal":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false},"upgrades":{"$ref":"#/definitions/upgrade"},"filters":{"type":"array","items":{"title":"filter","type":"object","properties":{"grpcWeb":{"title":"grpcWeb","type":"object","properties":{},"required":[],"additionalProperties":false},"grpcStats":{"title":"grpcStats","type":"object","properties":{"methods":{"type":"array","items":{"type":"string","format":"grpcMethod"}}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false}},"accessLog":{"$ref":"#/definitions/array3"},"routes":{"$ref":"#/definitions/array4"},"virtualHosts":{"type":"array","items":{"title":"virtualHost","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"domains":{"type":"array","items":{"type":"string","format":"domain"},"minItems":1},"requestHeaders":{"$ref":"#/definitions/headerEdits"},"responseHeaders":{"$ref":"#/definitions/headerEdits"},"routes":{"$ref":"#/definitions/array4"}},"required":["domains","routes"],"additionalProperties":false},"minItems":1}},"required":[],"additionalProperties":false},"tcp":{"title":"tcp","type":"object","properties":{"cluster":{"$ref":"#/definitions/name"},"clusters":{"$ref":"#/definitions/array"},"sniRoutes":{"type":"object","propertyNames":{"type":"string","format":"serverNamePattern"},"additionalProperties":{"anyOf":[{"type":"string","format":"name"},{"type":"array","items":{"$ref":"#/definitions/weightedCluster"},"minItems":1}]}},"idleTimeout":{"$ref":"#/definitions/duration"},"maxConnectAttempts":{"type":"integer","minimum":1,"maximum":100},"accessLog":{"$ref":"#/definitions/array3"}},"required":[],"additionalProperties":false}},"required":["address"],"additionalProperties":false},"minItems":1},"clusters":{"type":"array","items":{"title":"cluster","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"type":{"type":"string","enum":["static","originalDst"]},"endpoints":{"type":"array","items":{"anyOf":[{"type":"string","format":"endpointAddress"},{"title":"endpoint","type":"object","properties":{"address":{"type":"string","format":"endpointAddress"},"weight":{"type":"integer","minimum":1,"maximum":4294967295}},"required":["address"],"additionalProperties":false}]}},"protocol":{"type":"string","enum":["http1","http2","auto"]},"proxyProtocol":{"type":"string","enum":["v1","v2"]},"tls":{"title":"clusterTls","type":"object","properties":{"ca":{"$ref":"#/definitions/name"},"serverName":{"$ref":"#/definitions/authority"},"subjectAltNames":{"$ref":"#/definitions/array2"},"cert":{"$ref":"#/definitions/name"},"key":{"$ref":"#/definitions/name"},"insecureSkipVerify":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false},"connectTimeout":{"$ref":"#/definitions/duration"},"loadBalancing":{"title":"loadBalancing","type":"object","properties":{"policy":{"type":"string","enum":["roundRobin","random"]}},"required":[],"additionalProperties":false},"connections":{"title":"connections","type":"object","properties":{"idleTimeout":{"$ref":"#/definitions/duration"},"maxRequests":{"$ref":"#/definitions/integer2"}},"required":[],"additionalProperties":false},"http2":{"title":"clusterHttp2","type":"object","properties":{"keepAliveInterval":{"$ref":"#/definitions/duration"},"keepAliveTimeout":{"$ref":"#/definitions/duration"}},"required":[],"additionalProperties":false},"circuitBreakers":{"title":"circuitBreakers","type":"object","properties":{"maxConnections":{"$ref":"#/definitions/integer2"},"maxPendingRequests":{"$ref":"#/definitions/integer2"},"maxRequests":{"$ref":"#/definitions/integer2"},"maxRetries":{"$ref":"#/definitions/integer2"}},"required":[],"additionalProperties":false},"outlierDetection":{"title":"outlierDetection","type":"object","properties":{"interval":{"$ref":"#/definitions/duration"},"baseEjectionTime":{"$ref":"#/definitions/duration"},"maxEjectionTime":{"$ref":"#/definitions/duration"},"maxEjectionTimeJitter":{"$ref":"#/definitions/duration"},"maxEjectionPercent":{"$ref":"#/definitions/integer3"},"alwaysEjectOneHost":{"$ref":"#/definitions/boolean"},"consecutive5xx":{"$ref":"#/definitions/integer2"},"enforcingConsecutive5xxPercent":{"$ref":"#/definitions/integer3"},"consecutiveGatewayFailure":{"$ref":"#/definitions/integer2"},"enforcingConsecutiveGatewayFailurePercent":{"$ref":"#/definitions/integer3"},"consecutiveLocalOriginFailure":{"$ref":"#/definitions/integer2"},"enforcingConsecutiveLocalOriginFailurePercent":{"$ref":"#/definitions/integer3"},"splitExternalLocalOriginErrors":{"$ref":"#/definitions/boolean"},"successRate":{"title":"outlierSuccessRate","type":"object","properties":{"minimumHosts":{"$ref":"#/definitions/integer2"},"requestVolume":{"$ref":"#/definitions/integer2"},"stdevFactor":{"type":"number","minimum":0,"maximum":1000},"enforcingPercent":{"$ref":"#/definitions/integer3"},"enforcingLocalOriginPercent":{"$ref":"#/definitions/integer3"}},"required":[],"additionalProperties":false},"failurePercentage":{"title":"outlierFailurePercentage","type":"object","properties":{"threshold":{"$ref":"#/definitions/integer3"},"minimumHosts":{"$ref":"#/definitions/integer2"},"requestVolume":{"$ref":"#/definitions/integer2"},"enforcingPercent":{"$ref":"#/definitions/integer3"},"enforcingLocalOriginPercent":{"$ref":"#/definitions/integer3"}},"required":[],"additionalProperties":false},"successfulActiveHealthCheckUnejectHost":{"$ref":"#/definitions/boolean"},"eventLog":{"$ref":"#/definitions/string"}},"required":[],"additionalProperties":false}},"required":["name"],"additionalProperties":false}}},"required":["listeners"],"additionalProperties":false};
 const func2 = Object.prototype.hasOwnProperty;
 const schema7 = {"type":"string"};
 
@@ -122,7 +122,7 @@ validate34.errors = vErrors;
 return errors === 0;
 }
 
-const schema13 = {"type":"array","items":{"title":"subjectAltName","type":"object","properties":{"dns":{"$ref":"#/definitions/choice3"},"uri":{"$ref":"#/definitions/choice3"},"ip":{"$ref":"#/definitions/choice3"}},"required":[],"additionalProperties":false}};
+const schema13 = {"type":"array","items":{"title":"subjectAltName","type":"object","properties":{"dns":{"$ref":"#/definitions/choice2"},"uri":{"$ref":"#/definitions/choice2"},"ip":{"$ref":"#/definitions/choice2"}},"required":[],"additionalProperties":false}};
 const schema14 = {"anyOf":[{"type":"string","format":"name"},{"title":"textMatch","type":"object","properties":{"exact":{"$ref":"#/definitions/name"},"prefix":{"$ref":"#/definitions/name"},"suffix":{"$ref":"#/definitions/name"},"contains":{"$ref":"#/definitions/name"},"regex":{"$ref":"#/definitions/regex"}},"required":[],"additionalProperties":false}]};
 const schema15 = {"type":"string","format":"regex"};
 const formats14 = FORMATS.regex;
@@ -154,12 +154,12 @@ let valid0 = false;
 const _errs1 = errors;
 if(typeof data === "string"){
 if(!(formats4(data))){
-const err0 = {instancePath,schemaPath:"#/definitions/choice3/anyOf/0/format",keyword:"format",params:{format: "name"}};
+const err0 = {instancePath,schemaPath:"#/definitions/choice2/anyOf/0/format",keyword:"format",params:{format: "name"}};
 (vErrors ??= []).push(err0);
 errors++;
 }
 } else {
-const err1 = {instancePath,schemaPath:"#/definitions/choice3/anyOf/0/type",keyword:"type",params:{type: "string"}};
+const err1 = {instancePath,schemaPath:"#/definitions/choice2/anyOf/0/type",keyword:"type",params:{type: "string"}};
 (vErrors ??= []).push(err1);
 errors++;
 }
@@ -170,7 +170,7 @@ const _errs3 = errors;
 if(data && typeof data == "object" && !Array.isArray(data)){
 for(const key0 in data){
 if(!(((((key0 === "exact") || (key0 === "prefix")) || (key0 === "suffix")) || (key0 === "contains")) || (key0 === "regex"))){
-const err2 = {instancePath,schemaPath:"#/definitions/choice3/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0}};
+const err2 = {instancePath,schemaPath:"#/definitions/choice2/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0}};
 (vErrors ??= []).push(err2);
 errors++;
 }
@@ -206,7 +206,7 @@ errors = vErrors.length;
 }
 }
 } else {
-const err3 = {instancePath,schemaPath:"#/definitions/choice3/anyOf/1/type",keyword:"type",params:{type: "object"}};
+const err3 = {instancePath,schemaPath:"#/definitions/choice2/anyOf/1/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err3);
 errors++;
 }
@@ -214,7 +214,7 @@ var _valid0 = _errs3 === errors;
 valid0 = valid0 || _valid0;
 }
 if(!valid0){
-const err4 = {instancePath,schemaPath:"#/definitions/choice3/anyOf",keyword:"anyOf",params:{}};
+const err4 = {instancePath,schemaPath:"#/definitions/choice2/anyOf",keyword:"anyOf",params:{}};
 (vErrors ??= []).push(err4);
 errors++;
 } else {
@@ -242,7 +242,7 @@ let data0 = data[i0];
 if(data0 && typeof data0 == "object" && !Array.isArray(data0)){
 for(const key0 in data0){
 if(!(((key0 === "dns") || (key0 === "uri")) || (key0 === "ip"))){
-const err0 = {instancePath:instancePath+"/" + i0,schemaPath:"#/definitions/array4/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0}};
+const err0 = {instancePath:instancePath+"/" + i0,schemaPath:"#/definitions/array2/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0}};
 (vErrors ??= []).push(err0);
 errors++;
 }
@@ -266,13 +266,13 @@ errors = vErrors.length;
 }
 }
 } else {
-const err1 = {instancePath:instancePath+"/" + i0,schemaPath:"#/definitions/array4/items/type",keyword:"type",params:{type: "object"}};
+const err1 = {instancePath:instancePath+"/" + i0,schemaPath:"#/definitions/array2/items/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err1);
 errors++;
 }
 }
 } else {
-const err2 = {instancePath,schemaPath:"#/definitions/array4/type",keyword:"type",params:{type: "array"}};
+const err2 = {instancePath,schemaPath:"#/definitions/array2/type",keyword:"type",params:{type: "array"}};
 (vErrors ??= []).push(err2);
 errors++;
 }
@@ -280,14 +280,40 @@ validate40.errors = vErrors;
 return errors === 0;
 }
 
-const schema16 = {"type":["integer","string"],"minimum":0,"format":"size"};
+const schema16 = {"type":"integer","minimum":0,"maximum":100};
+
+function validate55(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+let vErrors = null;
+let errors = 0;
+if(!(((typeof data == "number") && (!(data % 1) && !isNaN(data))) && (isFinite(data)))){
+const err0 = {instancePath,schemaPath:"#/definitions/integer3/type",keyword:"type",params:{type: "integer"}};
+(vErrors ??= []).push(err0);
+errors++;
+}
+if((typeof data == "number") && (isFinite(data))){
+if(data > 100 || isNaN(data)){
+const err1 = {instancePath,schemaPath:"#/definitions/integer3/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100}};
+(vErrors ??= []).push(err1);
+errors++;
+}
+if(data < 0 || isNaN(data)){
+const err2 = {instancePath,schemaPath:"#/definitions/integer3/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+(vErrors ??= []).push(err2);
+errors++;
+}
+}
+validate55.errors = vErrors;
+return errors === 0;
+}
+
+const schema17 = {"type":["integer","string"],"minimum":0,"format":"size"};
 const formats20 = FORMATS.size;
 
-function validate57(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate59(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if((!(((typeof data == "number") && (!(data % 1) && !isNaN(data))) && (isFinite(data)))) && (typeof data !== "string")){
-const err0 = {instancePath,schemaPath:"#/definitions/size/type",keyword:"type",params:{type: schema16.type}};
+const err0 = {instancePath,schemaPath:"#/definitions/size/type",keyword:"type",params:{type: schema17.type}};
 (vErrors ??= []).push(err0);
 errors++;
 }
@@ -305,40 +331,40 @@ const err2 = {instancePath,schemaPath:"#/definitions/size/format",keyword:"forma
 errors++;
 }
 }
-validate57.errors = vErrors;
+validate59.errors = vErrors;
 return errors === 0;
 }
 
-const schema17 = {"type":"integer","minimum":1,"maximum":2147483647};
+const schema18 = {"type":"integer","minimum":1,"maximum":2147483647};
 
-function validate65(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate67(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(!(((typeof data == "number") && (!(data % 1) && !isNaN(data))) && (isFinite(data)))){
-const err0 = {instancePath,schemaPath:"#/definitions/integer3/type",keyword:"type",params:{type: "integer"}};
+const err0 = {instancePath,schemaPath:"#/definitions/integer4/type",keyword:"type",params:{type: "integer"}};
 (vErrors ??= []).push(err0);
 errors++;
 }
 if((typeof data == "number") && (isFinite(data))){
 if(data > 2147483647 || isNaN(data)){
-const err1 = {instancePath,schemaPath:"#/definitions/integer3/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+const err1 = {instancePath,schemaPath:"#/definitions/integer4/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
 (vErrors ??= []).push(err1);
 errors++;
 }
 if(data < 1 || isNaN(data)){
-const err2 = {instancePath,schemaPath:"#/definitions/integer3/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
+const err2 = {instancePath,schemaPath:"#/definitions/integer4/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
 (vErrors ??= []).push(err2);
 errors++;
 }
 }
-validate65.errors = vErrors;
+validate67.errors = vErrors;
 return errors === 0;
 }
 
-const schema18 = {"type":"array","items":{"type":"string","format":"upgrade"}};
+const schema19 = {"type":"array","items":{"type":"string","format":"upgrade"}};
 const formats22 = FORMATS.upgrade;
 
-function validate80(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate82(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(Array.isArray(data)){
@@ -362,587 +388,14 @@ const err2 = {instancePath,schemaPath:"#/definitions/upgrade/type",keyword:"type
 (vErrors ??= []).push(err2);
 errors++;
 }
-validate80.errors = vErrors;
+validate82.errors = vErrors;
 return errors === 0;
 }
 
-const schema19 = {"type":"number","minimum":0,"maximum":100};
-
-function validate83(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
-let vErrors = null;
-let errors = 0;
-if((typeof data == "number") && (isFinite(data))){
-if(data > 100 || isNaN(data)){
-const err0 = {instancePath,schemaPath:"#/definitions/number/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100}};
-(vErrors ??= []).push(err0);
-errors++;
-}
-if(data < 0 || isNaN(data)){
-const err1 = {instancePath,schemaPath:"#/definitions/number/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
-(vErrors ??= []).push(err1);
-errors++;
-}
-} else {
-const err2 = {instancePath,schemaPath:"#/definitions/number/type",keyword:"type",params:{type: "number"}};
-(vErrors ??= []).push(err2);
-errors++;
-}
-validate83.errors = vErrors;
-return errors === 0;
-}
-
-const schema20 = {"type":"number","minimum":1,"maximum":100};
-
-function validate85(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
-let vErrors = null;
-let errors = 0;
-if((typeof data == "number") && (isFinite(data))){
-if(data > 100 || isNaN(data)){
-const err0 = {instancePath,schemaPath:"#/definitions/number2/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100}};
-(vErrors ??= []).push(err0);
-errors++;
-}
-if(data < 1 || isNaN(data)){
-const err1 = {instancePath,schemaPath:"#/definitions/number2/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
-(vErrors ??= []).push(err1);
-errors++;
-}
-} else {
-const err2 = {instancePath,schemaPath:"#/definitions/number2/type",keyword:"type",params:{type: "number"}};
-(vErrors ??= []).push(err2);
-errors++;
-}
-validate85.errors = vErrors;
-return errors === 0;
-}
-
-const schema21 = {"type":"array","items":{"$ref":"#/definitions/statusFilter2"},"minItems":1};
-const schema22 = {"type":"string","format":"statusFilter"};
+const schema20 = {"type":"array","items":{"title":"accessLog","type":"object","properties":{"path":{"$ref":"#/definitions/name"},"format":{"$ref":"#/definitions/string"},"json":{"type":"object"},"filter":{"title":"accessLogFilter","type":"object","properties":{"status":{"type":"string","format":"statusFilter"}},"required":[],"additionalProperties":false}},"required":["path"],"additionalProperties":false}};
 const formats26 = FORMATS.statusFilter;
 
-function validate90(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
-let vErrors = null;
-let errors = 0;
-if(typeof data === "string"){
-if(!(formats26(data))){
-const err0 = {instancePath,schemaPath:"#/definitions/statusFilter2/format",keyword:"format",params:{format: "statusFilter"}};
-(vErrors ??= []).push(err0);
-errors++;
-}
-} else {
-const err1 = {instancePath,schemaPath:"#/definitions/statusFilter2/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err1);
-errors++;
-}
-validate90.errors = vErrors;
-return errors === 0;
-}
-
-
-function validate89(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
-let vErrors = null;
-let errors = 0;
-if(Array.isArray(data)){
-if(data.length < 1){
-const err0 = {instancePath,schemaPath:"#/definitions/statusFilter/minItems",keyword:"minItems",params:{limit: 1}};
-(vErrors ??= []).push(err0);
-errors++;
-}
-const len0 = data.length;
-for(let i0=0; i0<len0; i0++){
-if(!(validate90(data[i0], {instancePath:instancePath+"/" + i0,parentData:data,parentDataProperty:i0,rootData}))){
-vErrors = vErrors === null ? validate90.errors : vErrors.concat(validate90.errors);
-errors = vErrors.length;
-}
-}
-} else {
-const err1 = {instancePath,schemaPath:"#/definitions/statusFilter/type",keyword:"type",params:{type: "array"}};
-(vErrors ??= []).push(err1);
-errors++;
-}
-validate89.errors = vErrors;
-return errors === 0;
-}
-
-const schema23 = {"type":"array","items":{"type":"integer","minimum":0,"maximum":16},"minItems":1};
-
-function validate93(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
-let vErrors = null;
-let errors = 0;
-if(Array.isArray(data)){
-if(data.length < 1){
-const err0 = {instancePath,schemaPath:"#/definitions/array2/minItems",keyword:"minItems",params:{limit: 1}};
-(vErrors ??= []).push(err0);
-errors++;
-}
-const len0 = data.length;
-for(let i0=0; i0<len0; i0++){
-let data0 = data[i0];
-if(!(((typeof data0 == "number") && (!(data0 % 1) && !isNaN(data0))) && (isFinite(data0)))){
-const err1 = {instancePath:instancePath+"/" + i0,schemaPath:"#/definitions/array2/items/type",keyword:"type",params:{type: "integer"}};
-(vErrors ??= []).push(err1);
-errors++;
-}
-if((typeof data0 == "number") && (isFinite(data0))){
-if(data0 > 16 || isNaN(data0)){
-const err2 = {instancePath:instancePath+"/" + i0,schemaPath:"#/definitions/array2/items/maximum",keyword:"maximum",params:{comparison: "<=", limit: 16}};
-(vErrors ??= []).push(err2);
-errors++;
-}
-if(data0 < 0 || isNaN(data0)){
-const err3 = {instancePath:instancePath+"/" + i0,schemaPath:"#/definitions/array2/items/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
-(vErrors ??= []).push(err3);
-errors++;
-}
-}
-}
-} else {
-const err4 = {instancePath,schemaPath:"#/definitions/array2/type",keyword:"type",params:{type: "array"}};
-(vErrors ??= []).push(err4);
-errors++;
-}
-validate93.errors = vErrors;
-return errors === 0;
-}
-
-const schema24 = {"type":"integer","minimum":400,"maximum":599};
-
-function validate97(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
-let vErrors = null;
-let errors = 0;
-if(!(((typeof data == "number") && (!(data % 1) && !isNaN(data))) && (isFinite(data)))){
-const err0 = {instancePath,schemaPath:"#/definitions/integer4/type",keyword:"type",params:{type: "integer"}};
-(vErrors ??= []).push(err0);
-errors++;
-}
-if((typeof data == "number") && (isFinite(data))){
-if(data > 599 || isNaN(data)){
-const err1 = {instancePath,schemaPath:"#/definitions/integer4/maximum",keyword:"maximum",params:{comparison: "<=", limit: 599}};
-(vErrors ??= []).push(err1);
-errors++;
-}
-if(data < 400 || isNaN(data)){
-const err2 = {instancePath,schemaPath:"#/definitions/integer4/minimum",keyword:"minimum",params:{comparison: ">=", limit: 400}};
-(vErrors ??= []).push(err2);
-errors++;
-}
-}
-validate97.errors = vErrors;
-return errors === 0;
-}
-
-const schema25 = {"title":"minRtt","type":"object","properties":{"interval":{"$ref":"#/definitions/duration"},"fixed":{"$ref":"#/definitions/duration"},"requestCount":{"type":"integer","minimum":1,"maximum":1000000},"jitterPercent":{"$ref":"#/definitions/number"},"minConcurrency":{"$ref":"#/definitions/integer3"},"bufferPercent":{"$ref":"#/definitions/number"}},"required":[],"additionalProperties":false};
-
-function validate103(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
-let vErrors = null;
-let errors = 0;
-if(data && typeof data == "object" && !Array.isArray(data)){
-for(const key0 in data){
-if(!((((((key0 === "interval") || (key0 === "fixed")) || (key0 === "requestCount")) || (key0 === "jitterPercent")) || (key0 === "minConcurrency")) || (key0 === "bufferPercent"))){
-const err0 = {instancePath,schemaPath:"#/definitions/minRtt/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0}};
-(vErrors ??= []).push(err0);
-errors++;
-}
-}
-if(data.interval !== undefined){
-if(!(validate28(data.interval, {instancePath:instancePath+"/interval",parentData:data,parentDataProperty:"interval",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
-errors = vErrors.length;
-}
-}
-if(data.fixed !== undefined){
-if(!(validate28(data.fixed, {instancePath:instancePath+"/fixed",parentData:data,parentDataProperty:"fixed",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
-errors = vErrors.length;
-}
-}
-if(data.requestCount !== undefined){
-let data2 = data.requestCount;
-if(!(((typeof data2 == "number") && (!(data2 % 1) && !isNaN(data2))) && (isFinite(data2)))){
-const err1 = {instancePath:instancePath+"/requestCount",schemaPath:"#/definitions/minRtt/properties/requestCount/type",keyword:"type",params:{type: "integer"}};
-(vErrors ??= []).push(err1);
-errors++;
-}
-if((typeof data2 == "number") && (isFinite(data2))){
-if(data2 > 1000000 || isNaN(data2)){
-const err2 = {instancePath:instancePath+"/requestCount",schemaPath:"#/definitions/minRtt/properties/requestCount/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000}};
-(vErrors ??= []).push(err2);
-errors++;
-}
-if(data2 < 1 || isNaN(data2)){
-const err3 = {instancePath:instancePath+"/requestCount",schemaPath:"#/definitions/minRtt/properties/requestCount/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
-(vErrors ??= []).push(err3);
-errors++;
-}
-}
-}
-if(data.jitterPercent !== undefined){
-if(!(validate83(data.jitterPercent, {instancePath:instancePath+"/jitterPercent",parentData:data,parentDataProperty:"jitterPercent",rootData}))){
-vErrors = vErrors === null ? validate83.errors : vErrors.concat(validate83.errors);
-errors = vErrors.length;
-}
-}
-if(data.minConcurrency !== undefined){
-if(!(validate65(data.minConcurrency, {instancePath:instancePath+"/minConcurrency",parentData:data,parentDataProperty:"minConcurrency",rootData}))){
-vErrors = vErrors === null ? validate65.errors : vErrors.concat(validate65.errors);
-errors = vErrors.length;
-}
-}
-if(data.bufferPercent !== undefined){
-if(!(validate83(data.bufferPercent, {instancePath:instancePath+"/bufferPercent",parentData:data,parentDataProperty:"bufferPercent",rootData}))){
-vErrors = vErrors === null ? validate83.errors : vErrors.concat(validate83.errors);
-errors = vErrors.length;
-}
-}
-} else {
-const err4 = {instancePath,schemaPath:"#/definitions/minRtt/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err4);
-errors++;
-}
-validate103.errors = vErrors;
-return errors === 0;
-}
-
-const schema26 = {"type":"integer","minimum":1,"maximum":268435456};
-
-function validate112(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
-let vErrors = null;
-let errors = 0;
-if(!(((typeof data == "number") && (!(data % 1) && !isNaN(data))) && (isFinite(data)))){
-const err0 = {instancePath,schemaPath:"#/definitions/integer5/type",keyword:"type",params:{type: "integer"}};
-(vErrors ??= []).push(err0);
-errors++;
-}
-if((typeof data == "number") && (isFinite(data))){
-if(data > 268435456 || isNaN(data)){
-const err1 = {instancePath,schemaPath:"#/definitions/integer5/maximum",keyword:"maximum",params:{comparison: "<=", limit: 268435456}};
-(vErrors ??= []).push(err1);
-errors++;
-}
-if(data < 1 || isNaN(data)){
-const err2 = {instancePath,schemaPath:"#/definitions/integer5/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
-(vErrors ??= []).push(err2);
-errors++;
-}
-}
-validate112.errors = vErrors;
-return errors === 0;
-}
-
-const schema27 = {"type":"array","items":{"title":"descriptor","type":"object","properties":{"entries":{"type":"array","items":{"title":"descriptorEntry","type":"object","properties":{"header":{"$ref":"#/definitions/headerName"},"value":{"$ref":"#/definitions/headerValue"},"remoteAddress":{"anyOf":[{"type":"string","format":"cidr"},{"const":true}]},"path":{"$ref":"#/definitions/path"},"prefix":{"$ref":"#/definitions/path"},"method":{"$ref":"#/definitions/method"}},"required":[],"additionalProperties":false},"minItems":1},"maxTokens":{"$ref":"#/definitions/integer5"},"tokensPerFill":{"$ref":"#/definitions/integer5"},"fillInterval":{"$ref":"#/definitions/duration"},"maxValues":{"type":"integer","minimum":8,"maximum":65536}},"required":["entries","maxTokens"],"additionalProperties":false}};
-const schema28 = {"type":"string","format":"headerName"};
-const formats28 = FORMATS.headerName;
-
-function validate117(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
-let vErrors = null;
-let errors = 0;
-if(typeof data === "string"){
-if(!(formats28(data))){
-const err0 = {instancePath,schemaPath:"#/definitions/headerName/format",keyword:"format",params:{format: "headerName"}};
-(vErrors ??= []).push(err0);
-errors++;
-}
-} else {
-const err1 = {instancePath,schemaPath:"#/definitions/headerName/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err1);
-errors++;
-}
-validate117.errors = vErrors;
-return errors === 0;
-}
-
-const schema29 = {"type":"string","format":"headerValue"};
-const formats30 = FORMATS.headerValue;
-
-function validate119(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
-let vErrors = null;
-let errors = 0;
-if(typeof data === "string"){
-if(!(formats30(data))){
-const err0 = {instancePath,schemaPath:"#/definitions/headerValue/format",keyword:"format",params:{format: "headerValue"}};
-(vErrors ??= []).push(err0);
-errors++;
-}
-} else {
-const err1 = {instancePath,schemaPath:"#/definitions/headerValue/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err1);
-errors++;
-}
-validate119.errors = vErrors;
-return errors === 0;
-}
-
-const schema30 = {"type":"string","format":"path"};
-const formats34 = FORMATS.path;
-
-function validate121(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
-let vErrors = null;
-let errors = 0;
-if(typeof data === "string"){
-if(!(formats34(data))){
-const err0 = {instancePath,schemaPath:"#/definitions/path/format",keyword:"format",params:{format: "path"}};
-(vErrors ??= []).push(err0);
-errors++;
-}
-} else {
-const err1 = {instancePath,schemaPath:"#/definitions/path/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err1);
-errors++;
-}
-validate121.errors = vErrors;
-return errors === 0;
-}
-
-const schema31 = {"type":"string","format":"method"};
-const formats36 = FORMATS.method;
-
-function validate124(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
-let vErrors = null;
-let errors = 0;
-if(typeof data === "string"){
-if(!(formats36(data))){
-const err0 = {instancePath,schemaPath:"#/definitions/method/format",keyword:"format",params:{format: "method"}};
-(vErrors ??= []).push(err0);
-errors++;
-}
-} else {
-const err1 = {instancePath,schemaPath:"#/definitions/method/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err1);
-errors++;
-}
-validate124.errors = vErrors;
-return errors === 0;
-}
-
-const formats18 = FORMATS.cidr;
-
-function validate116(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
-let vErrors = null;
-let errors = 0;
-if(Array.isArray(data)){
-const len0 = data.length;
-for(let i0=0; i0<len0; i0++){
-let data0 = data[i0];
-if(data0 && typeof data0 == "object" && !Array.isArray(data0)){
-if(data0.entries === undefined){
-const err0 = {instancePath:instancePath+"/" + i0,schemaPath:"#/definitions/array3/items/required",keyword:"required",params:{missingProperty: "entries"}};
-(vErrors ??= []).push(err0);
-errors++;
-}
-if(data0.maxTokens === undefined){
-const err1 = {instancePath:instancePath+"/" + i0,schemaPath:"#/definitions/array3/items/required",keyword:"required",params:{missingProperty: "maxTokens"}};
-(vErrors ??= []).push(err1);
-errors++;
-}
-for(const key0 in data0){
-if(!(((((key0 === "entries") || (key0 === "maxTokens")) || (key0 === "tokensPerFill")) || (key0 === "fillInterval")) || (key0 === "maxValues"))){
-const err2 = {instancePath:instancePath+"/" + i0,schemaPath:"#/definitions/array3/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0}};
-(vErrors ??= []).push(err2);
-errors++;
-}
-}
-if(data0.entries !== undefined){
-let data1 = data0.entries;
-if(Array.isArray(data1)){
-if(data1.length < 1){
-const err3 = {instancePath:instancePath+"/" + i0+"/entries",schemaPath:"#/definitions/array3/items/properties/entries/minItems",keyword:"minItems",params:{limit: 1}};
-(vErrors ??= []).push(err3);
-errors++;
-}
-const len1 = data1.length;
-for(let i1=0; i1<len1; i1++){
-let data2 = data1[i1];
-if(data2 && typeof data2 == "object" && !Array.isArray(data2)){
-for(const key1 in data2){
-if(!((((((key1 === "header") || (key1 === "value")) || (key1 === "remoteAddress")) || (key1 === "path")) || (key1 === "prefix")) || (key1 === "method"))){
-const err4 = {instancePath:instancePath+"/" + i0+"/entries/" + i1,schemaPath:"#/definitions/array3/items/properties/entries/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key1}};
-(vErrors ??= []).push(err4);
-errors++;
-}
-}
-if(data2.header !== undefined){
-if(!(validate117(data2.header, {instancePath:instancePath+"/" + i0+"/entries/" + i1+"/header",parentData:data2,parentDataProperty:"header",rootData}))){
-vErrors = vErrors === null ? validate117.errors : vErrors.concat(validate117.errors);
-errors = vErrors.length;
-}
-}
-if(data2.value !== undefined){
-if(!(validate119(data2.value, {instancePath:instancePath+"/" + i0+"/entries/" + i1+"/value",parentData:data2,parentDataProperty:"value",rootData}))){
-vErrors = vErrors === null ? validate119.errors : vErrors.concat(validate119.errors);
-errors = vErrors.length;
-}
-}
-if(data2.remoteAddress !== undefined){
-let data5 = data2.remoteAddress;
-const _errs12 = errors;
-let valid6 = false;
-const _errs13 = errors;
-if(typeof data5 === "string"){
-if(!(formats18(data5))){
-const err5 = {instancePath:instancePath+"/" + i0+"/entries/" + i1+"/remoteAddress",schemaPath:"#/definitions/array3/items/properties/entries/items/properties/remoteAddress/anyOf/0/format",keyword:"format",params:{format: "cidr"}};
-(vErrors ??= []).push(err5);
-errors++;
-}
-} else {
-const err6 = {instancePath:instancePath+"/" + i0+"/entries/" + i1+"/remoteAddress",schemaPath:"#/definitions/array3/items/properties/entries/items/properties/remoteAddress/anyOf/0/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err6);
-errors++;
-}
-var _valid0 = _errs13 === errors;
-valid6 = valid6 || _valid0;
-if(!valid6){
-const _errs15 = errors;
-if(true !== data5){
-const err7 = {instancePath:instancePath+"/" + i0+"/entries/" + i1+"/remoteAddress",schemaPath:"#/definitions/array3/items/properties/entries/items/properties/remoteAddress/anyOf/1/const",keyword:"const",params:{allowedValue: true}};
-(vErrors ??= []).push(err7);
-errors++;
-}
-var _valid0 = _errs15 === errors;
-valid6 = valid6 || _valid0;
-}
-if(!valid6){
-const err8 = {instancePath:instancePath+"/" + i0+"/entries/" + i1+"/remoteAddress",schemaPath:"#/definitions/array3/items/properties/entries/items/properties/remoteAddress/anyOf",keyword:"anyOf",params:{}};
-(vErrors ??= []).push(err8);
-errors++;
-} else {
-errors = _errs12;
-if(vErrors !== null){
-if(_errs12){
-vErrors.length = _errs12;
-} else {
-vErrors = null;
-}
-}
-}
-}
-if(data2.path !== undefined){
-if(!(validate121(data2.path, {instancePath:instancePath+"/" + i0+"/entries/" + i1+"/path",parentData:data2,parentDataProperty:"path",rootData}))){
-vErrors = vErrors === null ? validate121.errors : vErrors.concat(validate121.errors);
-errors = vErrors.length;
-}
-}
-if(data2.prefix !== undefined){
-if(!(validate121(data2.prefix, {instancePath:instancePath+"/" + i0+"/entries/" + i1+"/prefix",parentData:data2,parentDataProperty:"prefix",rootData}))){
-vErrors = vErrors === null ? validate121.errors : vErrors.concat(validate121.errors);
-errors = vErrors.length;
-}
-}
-if(data2.method !== undefined){
-if(!(validate124(data2.method, {instancePath:instancePath+"/" + i0+"/entries/" + i1+"/method",parentData:data2,parentDataProperty:"method",rootData}))){
-vErrors = vErrors === null ? validate124.errors : vErrors.concat(validate124.errors);
-errors = vErrors.length;
-}
-}
-} else {
-const err9 = {instancePath:instancePath+"/" + i0+"/entries/" + i1,schemaPath:"#/definitions/array3/items/properties/entries/items/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err9);
-errors++;
-}
-}
-} else {
-const err10 = {instancePath:instancePath+"/" + i0+"/entries",schemaPath:"#/definitions/array3/items/properties/entries/type",keyword:"type",params:{type: "array"}};
-(vErrors ??= []).push(err10);
-errors++;
-}
-}
-if(data0.maxTokens !== undefined){
-if(!(validate112(data0.maxTokens, {instancePath:instancePath+"/" + i0+"/maxTokens",parentData:data0,parentDataProperty:"maxTokens",rootData}))){
-vErrors = vErrors === null ? validate112.errors : vErrors.concat(validate112.errors);
-errors = vErrors.length;
-}
-}
-if(data0.tokensPerFill !== undefined){
-if(!(validate112(data0.tokensPerFill, {instancePath:instancePath+"/" + i0+"/tokensPerFill",parentData:data0,parentDataProperty:"tokensPerFill",rootData}))){
-vErrors = vErrors === null ? validate112.errors : vErrors.concat(validate112.errors);
-errors = vErrors.length;
-}
-}
-if(data0.fillInterval !== undefined){
-if(!(validate28(data0.fillInterval, {instancePath:instancePath+"/" + i0+"/fillInterval",parentData:data0,parentDataProperty:"fillInterval",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
-errors = vErrors.length;
-}
-}
-if(data0.maxValues !== undefined){
-let data12 = data0.maxValues;
-if(!(((typeof data12 == "number") && (!(data12 % 1) && !isNaN(data12))) && (isFinite(data12)))){
-const err11 = {instancePath:instancePath+"/" + i0+"/maxValues",schemaPath:"#/definitions/array3/items/properties/maxValues/type",keyword:"type",params:{type: "integer"}};
-(vErrors ??= []).push(err11);
-errors++;
-}
-if((typeof data12 == "number") && (isFinite(data12))){
-if(data12 > 65536 || isNaN(data12)){
-const err12 = {instancePath:instancePath+"/" + i0+"/maxValues",schemaPath:"#/definitions/array3/items/properties/maxValues/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65536}};
-(vErrors ??= []).push(err12);
-errors++;
-}
-if(data12 < 8 || isNaN(data12)){
-const err13 = {instancePath:instancePath+"/" + i0+"/maxValues",schemaPath:"#/definitions/array3/items/properties/maxValues/minimum",keyword:"minimum",params:{comparison: ">=", limit: 8}};
-(vErrors ??= []).push(err13);
-errors++;
-}
-}
-}
-} else {
-const err14 = {instancePath:instancePath+"/" + i0,schemaPath:"#/definitions/array3/items/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err14);
-errors++;
-}
-}
-} else {
-const err15 = {instancePath,schemaPath:"#/definitions/array3/type",keyword:"type",params:{type: "array"}};
-(vErrors ??= []).push(err15);
-errors++;
-}
-validate116.errors = vErrors;
-return errors === 0;
-}
-
-const schema32 = {"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"$ref":"#/definitions/headerValue"}};
-const formats38 = FORMATS.editedHeader;
-
-function validate133(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
-let vErrors = null;
-let errors = 0;
-if(data && typeof data == "object" && !Array.isArray(data)){
-for(const key0 in data){
-const _errs1 = errors;
-if(typeof key0 === "string"){
-if(!(formats38(key0))){
-const err0 = {instancePath,schemaPath:"#/definitions/object/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key0};
-(vErrors ??= []).push(err0);
-errors++;
-}
-} else {
-const err1 = {instancePath,schemaPath:"#/definitions/object/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key0};
-(vErrors ??= []).push(err1);
-errors++;
-}
-var valid0 = _errs1 === errors;
-if(!valid0){
-const err2 = {instancePath,schemaPath:"#/definitions/object/propertyNames",keyword:"propertyNames",params:{propertyName: key0}};
-(vErrors ??= []).push(err2);
-errors++;
-}
-}
-for(const key1 in data){
-if(!(validate119(data[key1], {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1"),parentData:data,parentDataProperty:key1,rootData}))){
-vErrors = vErrors === null ? validate119.errors : vErrors.concat(validate119.errors);
-errors = vErrors.length;
-}
-}
-} else {
-const err3 = {instancePath,schemaPath:"#/definitions/object/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err3);
-errors++;
-}
-validate133.errors = vErrors;
-return errors === 0;
-}
-
-const schema33 = {"type":"array","items":{"title":"accessLog","type":"object","properties":{"path":{"$ref":"#/definitions/name"},"format":{"$ref":"#/definitions/string"},"json":{"type":"object"},"filter":{"title":"accessLogFilter","type":"object","properties":{"status":{"$ref":"#/definitions/statusFilter2"}},"required":[],"additionalProperties":false}},"required":["path"],"additionalProperties":false}};
-
-function validate142(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate84(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(Array.isArray(data)){
@@ -951,13 +404,13 @@ for(let i0=0; i0<len0; i0++){
 let data0 = data[i0];
 if(data0 && typeof data0 == "object" && !Array.isArray(data0)){
 if(data0.path === undefined){
-const err0 = {instancePath:instancePath+"/" + i0,schemaPath:"#/definitions/array5/items/required",keyword:"required",params:{missingProperty: "path"}};
+const err0 = {instancePath:instancePath+"/" + i0,schemaPath:"#/definitions/array3/items/required",keyword:"required",params:{missingProperty: "path"}};
 (vErrors ??= []).push(err0);
 errors++;
 }
 for(const key0 in data0){
 if(!((((key0 === "path") || (key0 === "format")) || (key0 === "json")) || (key0 === "filter"))){
-const err1 = {instancePath:instancePath+"/" + i0,schemaPath:"#/definitions/array5/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0}};
+const err1 = {instancePath:instancePath+"/" + i0,schemaPath:"#/definitions/array3/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0}};
 (vErrors ??= []).push(err1);
 errors++;
 }
@@ -977,7 +430,7 @@ errors = vErrors.length;
 if(data0.json !== undefined){
 let data3 = data0.json;
 if(!(data3 && typeof data3 == "object" && !Array.isArray(data3))){
-const err2 = {instancePath:instancePath+"/" + i0+"/json",schemaPath:"#/definitions/array5/items/properties/json/type",keyword:"type",params:{type: "object"}};
+const err2 = {instancePath:instancePath+"/" + i0+"/json",schemaPath:"#/definitions/array3/items/properties/json/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err2);
 errors++;
 }
@@ -987,44 +440,73 @@ let data4 = data0.filter;
 if(data4 && typeof data4 == "object" && !Array.isArray(data4)){
 for(const key1 in data4){
 if(!(key1 === "status")){
-const err3 = {instancePath:instancePath+"/" + i0+"/filter",schemaPath:"#/definitions/array5/items/properties/filter/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key1}};
+const err3 = {instancePath:instancePath+"/" + i0+"/filter",schemaPath:"#/definitions/array3/items/properties/filter/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key1}};
 (vErrors ??= []).push(err3);
 errors++;
 }
 }
 if(data4.status !== undefined){
-if(!(validate90(data4.status, {instancePath:instancePath+"/" + i0+"/filter/status",parentData:data4,parentDataProperty:"status",rootData}))){
-vErrors = vErrors === null ? validate90.errors : vErrors.concat(validate90.errors);
-errors = vErrors.length;
-}
-}
-} else {
-const err4 = {instancePath:instancePath+"/" + i0+"/filter",schemaPath:"#/definitions/array5/items/properties/filter/type",keyword:"type",params:{type: "object"}};
+let data5 = data4.status;
+if(typeof data5 === "string"){
+if(!(formats26(data5))){
+const err4 = {instancePath:instancePath+"/" + i0+"/filter/status",schemaPath:"#/definitions/array3/items/properties/filter/properties/status/format",keyword:"format",params:{format: "statusFilter"}};
 (vErrors ??= []).push(err4);
 errors++;
 }
-}
 } else {
-const err5 = {instancePath:instancePath+"/" + i0,schemaPath:"#/definitions/array5/items/type",keyword:"type",params:{type: "object"}};
+const err5 = {instancePath:instancePath+"/" + i0+"/filter/status",schemaPath:"#/definitions/array3/items/properties/filter/properties/status/type",keyword:"type",params:{type: "string"}};
 (vErrors ??= []).push(err5);
 errors++;
 }
 }
 } else {
-const err6 = {instancePath,schemaPath:"#/definitions/array5/type",keyword:"type",params:{type: "array"}};
+const err6 = {instancePath:instancePath+"/" + i0+"/filter",schemaPath:"#/definitions/array3/items/properties/filter/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err6);
 errors++;
 }
-validate142.errors = vErrors;
+}
+} else {
+const err7 = {instancePath:instancePath+"/" + i0,schemaPath:"#/definitions/array3/items/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err7);
+errors++;
+}
+}
+} else {
+const err8 = {instancePath,schemaPath:"#/definitions/array3/type",keyword:"type",params:{type: "array"}};
+(vErrors ??= []).push(err8);
+errors++;
+}
+validate84.errors = vErrors;
 return errors === 0;
 }
 
-const schema34 = {"type":"array","items":{"$ref":"#/definitions/route"}};
-const schema35 = {"title":"route","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"match":{"title":"match","type":"object","properties":{"path":{"type":"string","format":"exactPath"},"prefix":{"$ref":"#/definitions/path"},"pathSeparatedPrefix":{"type":"string","format":"separatedPrefix"},"regex":{"$ref":"#/definitions/regex"},"template":{"type":"string","format":"template"},"connect":{"$ref":"#/definitions/boolean"},"caseSensitive":{"$ref":"#/definitions/boolean"},"methods":{"type":"array","items":{"$ref":"#/definitions/method"}},"headers":{"type":"object","propertyNames":{"type":"string","format":"matchedHeader"},"additionalProperties":{"$ref":"#/definitions/choice"}},"query":{"type":"object","propertyNames":{"type":"string","format":"name"},"additionalProperties":{"$ref":"#/definitions/choice"}},"fraction":{"type":"number","minimum":0,"maximum":1},"tls":{"title":"matchTls","type":"object","properties":{"clientCertificate":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"forward":{"title":"forward","type":"object","properties":{"cluster":{"$ref":"#/definitions/name"},"clusters":{"$ref":"#/definitions/array"},"clusterHeader":{"$ref":"#/definitions/headerName"},"timeout":{"$ref":"#/definitions/duration"},"idleTimeout":{"$ref":"#/definitions/duration"},"grpcTimeoutHeaderMax":{"$ref":"#/definitions/duration"},"upgrades":{"$ref":"#/definitions/upgrade"},"rewrite":{"title":"rewrite","type":"object","properties":{"prefix":{"$ref":"#/definitions/path"},"regex":{"title":"regexRewrite","type":"object","properties":{"pattern":{"$ref":"#/definitions/regex"},"substitution":{"type":"string","format":"substitution"}},"required":["pattern","substitution"],"additionalProperties":false},"path":{"$ref":"#/definitions/path"},"host":{"$ref":"#/definitions/authority"},"hostFrom":{"type":"string","enum":["upstream"]}},"required":[],"additionalProperties":false},"requestHeaders":{"$ref":"#/definitions/headerEdits"},"responseHeaders":{"$ref":"#/definitions/headerEdits"}},"required":[],"additionalProperties":false},"redirect":{"title":"redirect","type":"object","properties":{"scheme":{"type":"string","enum":["http","https"]},"host":{"type":"string","format":"optionalAuthority"},"port":{"type":"integer","minimum":0,"maximum":65535},"path":{"type":"string","format":"target"},"prefix":{"$ref":"#/definitions/path"},"status":{"type":"integer","enum":[301,302,303,307,308]},"stripQuery":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false},"respond":{"title":"respond","type":"object","properties":{"status":{"type":"integer","minimum":200,"maximum":599},"headers":{"$ref":"#/definitions/object"},"body":{"$ref":"#/definitions/string"}},"required":["status"],"additionalProperties":false},"filters":{"$ref":"#/definitions/routeFilters"}},"required":["match"],"additionalProperties":false};
-const schema36 = {"anyOf":[{"type":"string"},{"title":"valueMatch","type":"object","properties":{"exact":{"$ref":"#/definitions/string"},"prefix":{"$ref":"#/definitions/name"},"suffix":{"$ref":"#/definitions/name"},"contains":{"$ref":"#/definitions/name"},"regex":{"$ref":"#/definitions/regex"},"range":{"title":"range","type":"object","properties":{"start":{"$ref":"#/definitions/integer"},"end":{"$ref":"#/definitions/integer"}},"required":["start","end"],"additionalProperties":false},"present":{"$ref":"#/definitions/boolean"},"invert":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false}]};
-const schema37 = {"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991};
+const schema21 = {"type":"array","items":{"$ref":"#/definitions/route"}};
+const schema22 = {"title":"route","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"match":{"title":"match","type":"object","properties":{"path":{"type":"string","format":"exactPath"},"prefix":{"$ref":"#/definitions/path"},"pathSeparatedPrefix":{"type":"string","format":"separatedPrefix"},"regex":{"$ref":"#/definitions/regex"},"template":{"type":"string","format":"template"},"connect":{"$ref":"#/definitions/boolean"},"caseSensitive":{"$ref":"#/definitions/boolean"},"methods":{"type":"array","items":{"type":"string","format":"method"}},"headers":{"type":"object","propertyNames":{"type":"string","format":"matchedHeader"},"additionalProperties":{"$ref":"#/definitions/choice"}},"query":{"type":"object","propertyNames":{"type":"string","format":"name"},"additionalProperties":{"$ref":"#/definitions/choice"}},"fraction":{"type":"number","minimum":0,"maximum":1},"tls":{"title":"matchTls","type":"object","properties":{"clientCertificate":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"forward":{"title":"forward","type":"object","properties":{"cluster":{"$ref":"#/definitions/name"},"clusters":{"$ref":"#/definitions/array"},"clusterHeader":{"type":"string","format":"headerName"},"timeout":{"$ref":"#/definitions/duration"},"idleTimeout":{"$ref":"#/definitions/duration"},"grpcTimeoutHeaderMax":{"$ref":"#/definitions/duration"},"upgrades":{"$ref":"#/definitions/upgrade"},"rewrite":{"title":"rewrite","type":"object","properties":{"prefix":{"$ref":"#/definitions/path"},"regex":{"title":"regexRewrite","type":"object","properties":{"pattern":{"$ref":"#/definitions/regex"},"substitution":{"type":"string","format":"substitution"}},"required":["pattern","substitution"],"additionalProperties":false},"path":{"$ref":"#/definitions/path"},"host":{"$ref":"#/definitions/authority"},"hostFrom":{"type":"string","enum":["upstream"]}},"required":[],"additionalProperties":false},"requestHeaders":{"$ref":"#/definitions/headerEdits"},"responseHeaders":{"$ref":"#/definitions/headerEdits"}},"required":[],"additionalProperties":false},"redirect":{"title":"redirect","type":"object","properties":{"scheme":{"type":"string","enum":["http","https"]},"host":{"type":"string","format":"optionalAuthority"},"port":{"type":"integer","minimum":0,"maximum":65535},"path":{"type":"string","format":"target"},"prefix":{"$ref":"#/definitions/path"},"status":{"type":"integer","enum":[301,302,303,307,308]},"stripQuery":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false},"respond":{"title":"respond","type":"object","properties":{"status":{"type":"integer","minimum":200,"maximum":599},"headers":{"$ref":"#/definitions/object"},"body":{"$ref":"#/definitions/string"}},"required":["status"],"additionalProperties":false}},"required":["match"],"additionalProperties":false};
+const schema23 = {"type":"string","format":"path"};
+const formats30 = FORMATS.path;
 
-function validate161(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate91(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+let vErrors = null;
+let errors = 0;
+if(typeof data === "string"){
+if(!(formats30(data))){
+const err0 = {instancePath,schemaPath:"#/definitions/path/format",keyword:"format",params:{format: "path"}};
+(vErrors ??= []).push(err0);
+errors++;
+}
+} else {
+const err1 = {instancePath,schemaPath:"#/definitions/path/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err1);
+errors++;
+}
+validate91.errors = vErrors;
+return errors === 0;
+}
+
+const schema24 = {"anyOf":[{"type":"string"},{"title":"valueMatch","type":"object","properties":{"exact":{"$ref":"#/definitions/string"},"prefix":{"$ref":"#/definitions/name"},"suffix":{"$ref":"#/definitions/name"},"contains":{"$ref":"#/definitions/name"},"regex":{"$ref":"#/definitions/regex"},"range":{"title":"range","type":"object","properties":{"start":{"$ref":"#/definitions/integer"},"end":{"$ref":"#/definitions/integer"}},"required":["start","end"],"additionalProperties":false},"present":{"$ref":"#/definitions/boolean"},"invert":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false}]};
+const schema25 = {"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991};
+
+function validate102(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(!(((typeof data == "number") && (!(data % 1) && !isNaN(data))) && (isFinite(data)))){
@@ -1044,12 +526,12 @@ const err2 = {instancePath,schemaPath:"#/definitions/integer/minimum",keyword:"m
 errors++;
 }
 }
-validate161.errors = vErrors;
+validate102.errors = vErrors;
 return errors === 0;
 }
 
 
-function validate155(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate96(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 const _errs0 = errors;
@@ -1123,14 +605,14 @@ errors++;
 }
 }
 if(data5.start !== undefined){
-if(!(validate161(data5.start, {instancePath:instancePath+"/range/start",parentData:data5,parentDataProperty:"start",rootData}))){
-vErrors = vErrors === null ? validate161.errors : vErrors.concat(validate161.errors);
+if(!(validate102(data5.start, {instancePath:instancePath+"/range/start",parentData:data5,parentDataProperty:"start",rootData}))){
+vErrors = vErrors === null ? validate102.errors : vErrors.concat(validate102.errors);
 errors = vErrors.length;
 }
 }
 if(data5.end !== undefined){
-if(!(validate161(data5.end, {instancePath:instancePath+"/range/end",parentData:data5,parentDataProperty:"end",rootData}))){
-vErrors = vErrors === null ? validate161.errors : vErrors.concat(validate161.errors);
+if(!(validate102(data5.end, {instancePath:instancePath+"/range/end",parentData:data5,parentDataProperty:"end",rootData}))){
+vErrors = vErrors === null ? validate102.errors : vErrors.concat(validate102.errors);
 errors = vErrors.length;
 }
 }
@@ -1174,14 +656,14 @@ vErrors = null;
 }
 }
 }
-validate155.errors = vErrors;
+validate96.errors = vErrors;
 return errors === 0;
 }
 
-const schema38 = {"type":"array","items":{"$ref":"#/definitions/weightedCluster"},"minItems":1};
-const schema39 = {"title":"weightedCluster","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"weight":{"type":"integer","minimum":0,"maximum":4294967295}},"required":["name"],"additionalProperties":false};
+const schema26 = {"type":"array","items":{"$ref":"#/definitions/weightedCluster"},"minItems":1};
+const schema27 = {"title":"weightedCluster","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"weight":{"type":"integer","minimum":0,"maximum":4294967295}},"required":["name"],"additionalProperties":false};
 
-function validate171(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate112(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(data && typeof data == "object" && !Array.isArray(data)){
@@ -1228,12 +710,12 @@ const err5 = {instancePath,schemaPath:"#/definitions/weightedCluster/type",keywo
 (vErrors ??= []).push(err5);
 errors++;
 }
-validate171.errors = vErrors;
+validate112.errors = vErrors;
 return errors === 0;
 }
 
 
-function validate170(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate111(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(Array.isArray(data)){
@@ -1244,8 +726,8 @@ errors++;
 }
 const len0 = data.length;
 for(let i0=0; i0<len0; i0++){
-if(!(validate171(data[i0], {instancePath:instancePath+"/" + i0,parentData:data,parentDataProperty:i0,rootData}))){
-vErrors = vErrors === null ? validate171.errors : vErrors.concat(validate171.errors);
+if(!(validate112(data[i0], {instancePath:instancePath+"/" + i0,parentData:data,parentDataProperty:i0,rootData}))){
+vErrors = vErrors === null ? validate112.errors : vErrors.concat(validate112.errors);
 errors = vErrors.length;
 }
 }
@@ -1254,18 +736,18 @@ const err1 = {instancePath,schemaPath:"#/definitions/array/type",keyword:"type",
 (vErrors ??= []).push(err1);
 errors++;
 }
-validate170.errors = vErrors;
+validate111.errors = vErrors;
 return errors === 0;
 }
 
-const schema40 = {"type":"string","format":"authority"};
-const formats52 = FORMATS.authority;
+const schema28 = {"type":"string","format":"authority"};
+const formats46 = FORMATS.authority;
 
-function validate183(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate123(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(typeof data === "string"){
-if(!(formats52(data))){
+if(!(formats46(data))){
 const err0 = {instancePath,schemaPath:"#/definitions/authority/format",keyword:"format",params:{format: "authority"}};
 (vErrors ??= []).push(err0);
 errors++;
@@ -1275,13 +757,64 @@ const err1 = {instancePath,schemaPath:"#/definitions/authority/type",keyword:"ty
 (vErrors ??= []).push(err1);
 errors++;
 }
-validate183.errors = vErrors;
+validate123.errors = vErrors;
 return errors === 0;
 }
 
-const schema41 = {"title":"headerEdits","type":"object","properties":{"set":{"$ref":"#/definitions/object"},"add":{"$ref":"#/definitions/object"},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false};
+const schema29 = {"title":"headerEdits","type":"object","properties":{"set":{"$ref":"#/definitions/object"},"add":{"$ref":"#/definitions/object"},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false};
+const schema30 = {"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}};
+const formats48 = FORMATS.editedHeader;
+const formats50 = FORMATS.headerValue;
 
-function validate185(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate126(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+let vErrors = null;
+let errors = 0;
+if(data && typeof data == "object" && !Array.isArray(data)){
+for(const key0 in data){
+const _errs1 = errors;
+if(typeof key0 === "string"){
+if(!(formats48(key0))){
+const err0 = {instancePath,schemaPath:"#/definitions/object/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key0};
+(vErrors ??= []).push(err0);
+errors++;
+}
+} else {
+const err1 = {instancePath,schemaPath:"#/definitions/object/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key0};
+(vErrors ??= []).push(err1);
+errors++;
+}
+var valid0 = _errs1 === errors;
+if(!valid0){
+const err2 = {instancePath,schemaPath:"#/definitions/object/propertyNames",keyword:"propertyNames",params:{propertyName: key0}};
+(vErrors ??= []).push(err2);
+errors++;
+}
+}
+for(const key1 in data){
+let data0 = data[key1];
+if(typeof data0 === "string"){
+if(!(formats50(data0))){
+const err3 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/object/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+(vErrors ??= []).push(err3);
+errors++;
+}
+} else {
+const err4 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/object/additionalProperties/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err4);
+errors++;
+}
+}
+} else {
+const err5 = {instancePath,schemaPath:"#/definitions/object/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err5);
+errors++;
+}
+validate126.errors = vErrors;
+return errors === 0;
+}
+
+
+function validate125(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(data && typeof data == "object" && !Array.isArray(data)){
@@ -1293,14 +826,14 @@ errors++;
 }
 }
 if(data.set !== undefined){
-if(!(validate133(data.set, {instancePath:instancePath+"/set",parentData:data,parentDataProperty:"set",rootData}))){
-vErrors = vErrors === null ? validate133.errors : vErrors.concat(validate133.errors);
+if(!(validate126(data.set, {instancePath:instancePath+"/set",parentData:data,parentDataProperty:"set",rootData}))){
+vErrors = vErrors === null ? validate126.errors : vErrors.concat(validate126.errors);
 errors = vErrors.length;
 }
 }
 if(data.add !== undefined){
-if(!(validate133(data.add, {instancePath:instancePath+"/add",parentData:data,parentDataProperty:"add",rootData}))){
-vErrors = vErrors === null ? validate133.errors : vErrors.concat(validate133.errors);
+if(!(validate126(data.add, {instancePath:instancePath+"/add",parentData:data,parentDataProperty:"add",rootData}))){
+vErrors = vErrors === null ? validate126.errors : vErrors.concat(validate126.errors);
 errors = vErrors.length;
 }
 }
@@ -1311,7 +844,7 @@ const len0 = data2.length;
 for(let i0=0; i0<len0; i0++){
 let data3 = data2[i0];
 if(typeof data3 === "string"){
-if(!(formats38(data3))){
+if(!(formats48(data3))){
 const err1 = {instancePath:instancePath+"/remove/" + i0,schemaPath:"#/definitions/headerEdits/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 (vErrors ??= []).push(err1);
 errors++;
@@ -1333,483 +866,21 @@ const err4 = {instancePath,schemaPath:"#/definitions/headerEdits/type",keyword:"
 (vErrors ??= []).push(err4);
 errors++;
 }
-validate185.errors = vErrors;
+validate125.errors = vErrors;
 return errors === 0;
 }
 
-const schema42 = {"title":"routeFilters","type":"object","properties":{"grpcWeb":{"$ref":"#/definitions/choice2"},"grpcStats":{"$ref":"#/definitions/choice2"},"admissionControl":{"anyOf":[{"title":"admissionControl","type":"object","properties":{"window":{"$ref":"#/definitions/duration"},"successRatePercent":{"$ref":"#/definitions/number"},"aggression":{"$ref":"#/definitions/number2"},"maxRejectionPercent":{"$ref":"#/definitions/number"},"rpsThreshold":{"$ref":"#/definitions/integer2"},"successStatuses":{"$ref":"#/definitions/statusFilter"},"successGrpcStatuses":{"$ref":"#/definitions/array2"},"statPrefix":{"$ref":"#/definitions/name"}},"required":[],"additionalProperties":false},{"const":false}]},"concurrencyLimit":{"anyOf":[{"title":"concurrencyLimit","type":"object","properties":{"maxRequests":{"$ref":"#/definitions/integer3"},"status":{"$ref":"#/definitions/integer4"},"statPrefix":{"$ref":"#/definitions/name"}},"required":["maxRequests"],"additionalProperties":false},{"const":false}]},"adaptiveConcurrency":{"anyOf":[{"title":"adaptiveConcurrency","type":"object","properties":{"sampleAggregatePercentile":{"$ref":"#/definitions/number"},"concurrencyUpdateInterval":{"$ref":"#/definitions/duration"},"maxConcurrencyLimit":{"$ref":"#/definitions/integer3"},"minRtt":{"$ref":"#/definitions/minRtt"},"status":{"$ref":"#/definitions/integer4"},"statPrefix":{"$ref":"#/definitions/name"}},"required":[],"additionalProperties":false},{"const":false}]},"localRateLimit":{"anyOf":[{"title":"localRateLimit","type":"object","properties":{"maxTokens":{"$ref":"#/definitions/integer5"},"tokensPerFill":{"$ref":"#/definitions/integer5"},"fillInterval":{"$ref":"#/definitions/duration"},"descriptors":{"$ref":"#/definitions/array3"},"enabledPercent":{"$ref":"#/definitions/number"},"enforcedPercent":{"$ref":"#/definitions/number"},"status":{"$ref":"#/definitions/integer4"},"headers":{"$ref":"#/definitions/object"},"rateLimitHeaders":{"$ref":"#/definitions/boolean"},"statPrefix":{"$ref":"#/definitions/name"}},"required":[],"additionalProperties":false},{"const":false}]},"bandwidthLimit":{"anyOf":[{"title":"bandwidthLimit","type":"object","properties":{"requestRate":{"$ref":"#/definitions/size"},"responseRate":{"$ref":"#/definitions/size"},"fillInterval":{"$ref":"#/definitions/duration"},"statPrefix":{"$ref":"#/definitions/name"}},"required":[],"additionalProperties":false},{"const":false}]}},"required":[],"additionalProperties":false};
-const schema43 = {"const":false};
+const formats28 = FORMATS.exactPath;
+const formats32 = FORMATS.separatedPrefix;
+const formats34 = FORMATS.template;
+const formats36 = FORMATS.method;
+const formats38 = FORMATS.matchedHeader;
+const formats42 = FORMATS.headerName;
+const formats44 = FORMATS.substitution;
+const formats54 = FORMATS.optionalAuthority;
+const formats56 = FORMATS.target;
 
-function validate195(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
-let vErrors = null;
-let errors = 0;
-if(false !== data){
-const err0 = {instancePath,schemaPath:"#/definitions/choice2/const",keyword:"const",params:{allowedValue: false}};
-(vErrors ??= []).push(err0);
-errors++;
-}
-validate195.errors = vErrors;
-return errors === 0;
-}
-
-
-function validate194(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
-let vErrors = null;
-let errors = 0;
-if(data && typeof data == "object" && !Array.isArray(data)){
-for(const key0 in data){
-if(!(((((((key0 === "grpcWeb") || (key0 === "grpcStats")) || (key0 === "admissionControl")) || (key0 === "concurrencyLimit")) || (key0 === "adaptiveConcurrency")) || (key0 === "localRateLimit")) || (key0 === "bandwidthLimit"))){
-const err0 = {instancePath,schemaPath:"#/definitions/routeFilters/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0}};
-(vErrors ??= []).push(err0);
-errors++;
-}
-}
-if(data.grpcWeb !== undefined){
-if(!(validate195(data.grpcWeb, {instancePath:instancePath+"/grpcWeb",parentData:data,parentDataProperty:"grpcWeb",rootData}))){
-vErrors = vErrors === null ? validate195.errors : vErrors.concat(validate195.errors);
-errors = vErrors.length;
-}
-}
-if(data.grpcStats !== undefined){
-if(!(validate195(data.grpcStats, {instancePath:instancePath+"/grpcStats",parentData:data,parentDataProperty:"grpcStats",rootData}))){
-vErrors = vErrors === null ? validate195.errors : vErrors.concat(validate195.errors);
-errors = vErrors.length;
-}
-}
-if(data.admissionControl !== undefined){
-let data2 = data.admissionControl;
-const _errs5 = errors;
-let valid1 = false;
-const _errs6 = errors;
-if(data2 && typeof data2 == "object" && !Array.isArray(data2)){
-for(const key1 in data2){
-if(!((((((((key1 === "window") || (key1 === "successRatePercent")) || (key1 === "aggression")) || (key1 === "maxRejectionPercent")) || (key1 === "rpsThreshold")) || (key1 === "successStatuses")) || (key1 === "successGrpcStatuses")) || (key1 === "statPrefix"))){
-const err1 = {instancePath:instancePath+"/admissionControl",schemaPath:"#/definitions/routeFilters/properties/admissionControl/anyOf/0/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key1}};
-(vErrors ??= []).push(err1);
-errors++;
-}
-}
-if(data2.window !== undefined){
-if(!(validate28(data2.window, {instancePath:instancePath+"/admissionControl/window",parentData:data2,parentDataProperty:"window",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
-errors = vErrors.length;
-}
-}
-if(data2.successRatePercent !== undefined){
-if(!(validate83(data2.successRatePercent, {instancePath:instancePath+"/admissionControl/successRatePercent",parentData:data2,parentDataProperty:"successRatePercent",rootData}))){
-vErrors = vErrors === null ? validate83.errors : vErrors.concat(validate83.errors);
-errors = vErrors.length;
-}
-}
-if(data2.aggression !== undefined){
-if(!(validate85(data2.aggression, {instancePath:instancePath+"/admissionControl/aggression",parentData:data2,parentDataProperty:"aggression",rootData}))){
-vErrors = vErrors === null ? validate85.errors : vErrors.concat(validate85.errors);
-errors = vErrors.length;
-}
-}
-if(data2.maxRejectionPercent !== undefined){
-if(!(validate83(data2.maxRejectionPercent, {instancePath:instancePath+"/admissionControl/maxRejectionPercent",parentData:data2,parentDataProperty:"maxRejectionPercent",rootData}))){
-vErrors = vErrors === null ? validate83.errors : vErrors.concat(validate83.errors);
-errors = vErrors.length;
-}
-}
-if(data2.rpsThreshold !== undefined){
-if(!(validate34(data2.rpsThreshold, {instancePath:instancePath+"/admissionControl/rpsThreshold",parentData:data2,parentDataProperty:"rpsThreshold",rootData}))){
-vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
-errors = vErrors.length;
-}
-}
-if(data2.successStatuses !== undefined){
-if(!(validate89(data2.successStatuses, {instancePath:instancePath+"/admissionControl/successStatuses",parentData:data2,parentDataProperty:"successStatuses",rootData}))){
-vErrors = vErrors === null ? validate89.errors : vErrors.concat(validate89.errors);
-errors = vErrors.length;
-}
-}
-if(data2.successGrpcStatuses !== undefined){
-if(!(validate93(data2.successGrpcStatuses, {instancePath:instancePath+"/admissionControl/successGrpcStatuses",parentData:data2,parentDataProperty:"successGrpcStatuses",rootData}))){
-vErrors = vErrors === null ? validate93.errors : vErrors.concat(validate93.errors);
-errors = vErrors.length;
-}
-}
-if(data2.statPrefix !== undefined){
-if(!(validate31(data2.statPrefix, {instancePath:instancePath+"/admissionControl/statPrefix",parentData:data2,parentDataProperty:"statPrefix",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
-errors = vErrors.length;
-}
-}
-} else {
-const err2 = {instancePath:instancePath+"/admissionControl",schemaPath:"#/definitions/routeFilters/properties/admissionControl/anyOf/0/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err2);
-errors++;
-}
-var _valid0 = _errs6 === errors;
-valid1 = valid1 || _valid0;
-if(!valid1){
-const _errs17 = errors;
-if(false !== data2){
-const err3 = {instancePath:instancePath+"/admissionControl",schemaPath:"#/definitions/routeFilters/properties/admissionControl/anyOf/1/const",keyword:"const",params:{allowedValue: false}};
-(vErrors ??= []).push(err3);
-errors++;
-}
-var _valid0 = _errs17 === errors;
-valid1 = valid1 || _valid0;
-}
-if(!valid1){
-const err4 = {instancePath:instancePath+"/admissionControl",schemaPath:"#/definitions/routeFilters/properties/admissionControl/anyOf",keyword:"anyOf",params:{}};
-(vErrors ??= []).push(err4);
-errors++;
-} else {
-errors = _errs5;
-if(vErrors !== null){
-if(_errs5){
-vErrors.length = _errs5;
-} else {
-vErrors = null;
-}
-}
-}
-}
-if(data.concurrencyLimit !== undefined){
-let data11 = data.concurrencyLimit;
-const _errs19 = errors;
-let valid3 = false;
-const _errs20 = errors;
-if(data11 && typeof data11 == "object" && !Array.isArray(data11)){
-if(data11.maxRequests === undefined){
-const err5 = {instancePath:instancePath+"/concurrencyLimit",schemaPath:"#/definitions/routeFilters/properties/concurrencyLimit/anyOf/0/required",keyword:"required",params:{missingProperty: "maxRequests"}};
-(vErrors ??= []).push(err5);
-errors++;
-}
-for(const key2 in data11){
-if(!(((key2 === "maxRequests") || (key2 === "status")) || (key2 === "statPrefix"))){
-const err6 = {instancePath:instancePath+"/concurrencyLimit",schemaPath:"#/definitions/routeFilters/properties/concurrencyLimit/anyOf/0/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key2}};
-(vErrors ??= []).push(err6);
-errors++;
-}
-}
-if(data11.maxRequests !== undefined){
-if(!(validate65(data11.maxRequests, {instancePath:instancePath+"/concurrencyLimit/maxRequests",parentData:data11,parentDataProperty:"maxRequests",rootData}))){
-vErrors = vErrors === null ? validate65.errors : vErrors.concat(validate65.errors);
-errors = vErrors.length;
-}
-}
-if(data11.status !== undefined){
-if(!(validate97(data11.status, {instancePath:instancePath+"/concurrencyLimit/status",parentData:data11,parentDataProperty:"status",rootData}))){
-vErrors = vErrors === null ? validate97.errors : vErrors.concat(validate97.errors);
-errors = vErrors.length;
-}
-}
-if(data11.statPrefix !== undefined){
-if(!(validate31(data11.statPrefix, {instancePath:instancePath+"/concurrencyLimit/statPrefix",parentData:data11,parentDataProperty:"statPrefix",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
-errors = vErrors.length;
-}
-}
-} else {
-const err7 = {instancePath:instancePath+"/concurrencyLimit",schemaPath:"#/definitions/routeFilters/properties/concurrencyLimit/anyOf/0/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err7);
-errors++;
-}
-var _valid1 = _errs20 === errors;
-valid3 = valid3 || _valid1;
-if(!valid3){
-const _errs26 = errors;
-if(false !== data11){
-const err8 = {instancePath:instancePath+"/concurrencyLimit",schemaPath:"#/definitions/routeFilters/properties/concurrencyLimit/anyOf/1/const",keyword:"const",params:{allowedValue: false}};
-(vErrors ??= []).push(err8);
-errors++;
-}
-var _valid1 = _errs26 === errors;
-valid3 = valid3 || _valid1;
-}
-if(!valid3){
-const err9 = {instancePath:instancePath+"/concurrencyLimit",schemaPath:"#/definitions/routeFilters/properties/concurrencyLimit/anyOf",keyword:"anyOf",params:{}};
-(vErrors ??= []).push(err9);
-errors++;
-} else {
-errors = _errs19;
-if(vErrors !== null){
-if(_errs19){
-vErrors.length = _errs19;
-} else {
-vErrors = null;
-}
-}
-}
-}
-if(data.adaptiveConcurrency !== undefined){
-let data15 = data.adaptiveConcurrency;
-const _errs28 = errors;
-let valid5 = false;
-const _errs29 = errors;
-if(data15 && typeof data15 == "object" && !Array.isArray(data15)){
-for(const key3 in data15){
-if(!((((((key3 === "sampleAggregatePercentile") || (key3 === "concurrencyUpdateInterval")) || (key3 === "maxConcurrencyLimit")) || (key3 === "minRtt")) || (key3 === "status")) || (key3 === "statPrefix"))){
-const err10 = {instancePath:instancePath+"/adaptiveConcurrency",schemaPath:"#/definitions/routeFilters/properties/adaptiveConcurrency/anyOf/0/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key3}};
-(vErrors ??= []).push(err10);
-errors++;
-}
-}
-if(data15.sampleAggregatePercentile !== undefined){
-if(!(validate83(data15.sampleAggregatePercentile, {instancePath:instancePath+"/adaptiveConcurrency/sampleAggregatePercentile",parentData:data15,parentDataProperty:"sampleAggregatePercentile",rootData}))){
-vErrors = vErrors === null ? validate83.errors : vErrors.concat(validate83.errors);
-errors = vErrors.length;
-}
-}
-if(data15.concurrencyUpdateInterval !== undefined){
-if(!(validate28(data15.concurrencyUpdateInterval, {instancePath:instancePath+"/adaptiveConcurrency/concurrencyUpdateInterval",parentData:data15,parentDataProperty:"concurrencyUpdateInterval",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
-errors = vErrors.length;
-}
-}
-if(data15.maxConcurrencyLimit !== undefined){
-if(!(validate65(data15.maxConcurrencyLimit, {instancePath:instancePath+"/adaptiveConcurrency/maxConcurrencyLimit",parentData:data15,parentDataProperty:"maxConcurrencyLimit",rootData}))){
-vErrors = vErrors === null ? validate65.errors : vErrors.concat(validate65.errors);
-errors = vErrors.length;
-}
-}
-if(data15.minRtt !== undefined){
-if(!(validate103(data15.minRtt, {instancePath:instancePath+"/adaptiveConcurrency/minRtt",parentData:data15,parentDataProperty:"minRtt",rootData}))){
-vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
-errors = vErrors.length;
-}
-}
-if(data15.status !== undefined){
-if(!(validate97(data15.status, {instancePath:instancePath+"/adaptiveConcurrency/status",parentData:data15,parentDataProperty:"status",rootData}))){
-vErrors = vErrors === null ? validate97.errors : vErrors.concat(validate97.errors);
-errors = vErrors.length;
-}
-}
-if(data15.statPrefix !== undefined){
-if(!(validate31(data15.statPrefix, {instancePath:instancePath+"/adaptiveConcurrency/statPrefix",parentData:data15,parentDataProperty:"statPrefix",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
-errors = vErrors.length;
-}
-}
-} else {
-const err11 = {instancePath:instancePath+"/adaptiveConcurrency",schemaPath:"#/definitions/routeFilters/properties/adaptiveConcurrency/anyOf/0/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err11);
-errors++;
-}
-var _valid2 = _errs29 === errors;
-valid5 = valid5 || _valid2;
-if(!valid5){
-const _errs38 = errors;
-if(false !== data15){
-const err12 = {instancePath:instancePath+"/adaptiveConcurrency",schemaPath:"#/definitions/routeFilters/properties/adaptiveConcurrency/anyOf/1/const",keyword:"const",params:{allowedValue: false}};
-(vErrors ??= []).push(err12);
-errors++;
-}
-var _valid2 = _errs38 === errors;
-valid5 = valid5 || _valid2;
-}
-if(!valid5){
-const err13 = {instancePath:instancePath+"/adaptiveConcurrency",schemaPath:"#/definitions/routeFilters/properties/adaptiveConcurrency/anyOf",keyword:"anyOf",params:{}};
-(vErrors ??= []).push(err13);
-errors++;
-} else {
-errors = _errs28;
-if(vErrors !== null){
-if(_errs28){
-vErrors.length = _errs28;
-} else {
-vErrors = null;
-}
-}
-}
-}
-if(data.localRateLimit !== undefined){
-let data22 = data.localRateLimit;
-const _errs40 = errors;
-let valid7 = false;
-const _errs41 = errors;
-if(data22 && typeof data22 == "object" && !Array.isArray(data22)){
-for(const key4 in data22){
-if(!(func2.call(schema42.properties.localRateLimit.anyOf[0].properties, key4))){
-const err14 = {instancePath:instancePath+"/localRateLimit",schemaPath:"#/definitions/routeFilters/properties/localRateLimit/anyOf/0/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key4}};
-(vErrors ??= []).push(err14);
-errors++;
-}
-}
-if(data22.maxTokens !== undefined){
-if(!(validate112(data22.maxTokens, {instancePath:instancePath+"/localRateLimit/maxTokens",parentData:data22,parentDataProperty:"maxTokens",rootData}))){
-vErrors = vErrors === null ? validate112.errors : vErrors.concat(validate112.errors);
-errors = vErrors.length;
-}
-}
-if(data22.tokensPerFill !== undefined){
-if(!(validate112(data22.tokensPerFill, {instancePath:instancePath+"/localRateLimit/tokensPerFill",parentData:data22,parentDataProperty:"tokensPerFill",rootData}))){
-vErrors = vErrors === null ? validate112.errors : vErrors.concat(validate112.errors);
-errors = vErrors.length;
-}
-}
-if(data22.fillInterval !== undefined){
-if(!(validate28(data22.fillInterval, {instancePath:instancePath+"/localRateLimit/fillInterval",parentData:data22,parentDataProperty:"fillInterval",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
-errors = vErrors.length;
-}
-}
-if(data22.descriptors !== undefined){
-if(!(validate116(data22.descriptors, {instancePath:instancePath+"/localRateLimit/descriptors",parentData:data22,parentDataProperty:"descriptors",rootData}))){
-vErrors = vErrors === null ? validate116.errors : vErrors.concat(validate116.errors);
-errors = vErrors.length;
-}
-}
-if(data22.enabledPercent !== undefined){
-if(!(validate83(data22.enabledPercent, {instancePath:instancePath+"/localRateLimit/enabledPercent",parentData:data22,parentDataProperty:"enabledPercent",rootData}))){
-vErrors = vErrors === null ? validate83.errors : vErrors.concat(validate83.errors);
-errors = vErrors.length;
-}
-}
-if(data22.enforcedPercent !== undefined){
-if(!(validate83(data22.enforcedPercent, {instancePath:instancePath+"/localRateLimit/enforcedPercent",parentData:data22,parentDataProperty:"enforcedPercent",rootData}))){
-vErrors = vErrors === null ? validate83.errors : vErrors.concat(validate83.errors);
-errors = vErrors.length;
-}
-}
-if(data22.status !== undefined){
-if(!(validate97(data22.status, {instancePath:instancePath+"/localRateLimit/status",parentData:data22,parentDataProperty:"status",rootData}))){
-vErrors = vErrors === null ? validate97.errors : vErrors.concat(validate97.errors);
-errors = vErrors.length;
-}
-}
-if(data22.headers !== undefined){
-if(!(validate133(data22.headers, {instancePath:instancePath+"/localRateLimit/headers",parentData:data22,parentDataProperty:"headers",rootData}))){
-vErrors = vErrors === null ? validate133.errors : vErrors.concat(validate133.errors);
-errors = vErrors.length;
-}
-}
-if(data22.rateLimitHeaders !== undefined){
-if(!(validate24(data22.rateLimitHeaders, {instancePath:instancePath+"/localRateLimit/rateLimitHeaders",parentData:data22,parentDataProperty:"rateLimitHeaders",rootData}))){
-vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
-errors = vErrors.length;
-}
-}
-if(data22.statPrefix !== undefined){
-if(!(validate31(data22.statPrefix, {instancePath:instancePath+"/localRateLimit/statPrefix",parentData:data22,parentDataProperty:"statPrefix",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
-errors = vErrors.length;
-}
-}
-} else {
-const err15 = {instancePath:instancePath+"/localRateLimit",schemaPath:"#/definitions/routeFilters/properties/localRateLimit/anyOf/0/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err15);
-errors++;
-}
-var _valid3 = _errs41 === errors;
-valid7 = valid7 || _valid3;
-if(!valid7){
-const _errs54 = errors;
-if(false !== data22){
-const err16 = {instancePath:instancePath+"/localRateLimit",schemaPath:"#/definitions/routeFilters/properties/localRateLimit/anyOf/1/const",keyword:"const",params:{allowedValue: false}};
-(vErrors ??= []).push(err16);
-errors++;
-}
-var _valid3 = _errs54 === errors;
-valid7 = valid7 || _valid3;
-}
-if(!valid7){
-const err17 = {instancePath:instancePath+"/localRateLimit",schemaPath:"#/definitions/routeFilters/properties/localRateLimit/anyOf",keyword:"anyOf",params:{}};
-(vErrors ??= []).push(err17);
-errors++;
-} else {
-errors = _errs40;
-if(vErrors !== null){
-if(_errs40){
-vErrors.length = _errs40;
-} else {
-vErrors = null;
-}
-}
-}
-}
-if(data.bandwidthLimit !== undefined){
-let data33 = data.bandwidthLimit;
-const _errs56 = errors;
-let valid9 = false;
-const _errs57 = errors;
-if(data33 && typeof data33 == "object" && !Array.isArray(data33)){
-for(const key5 in data33){
-if(!((((key5 === "requestRate") || (key5 === "responseRate")) || (key5 === "fillInterval")) || (key5 === "statPrefix"))){
-const err18 = {instancePath:instancePath+"/bandwidthLimit",schemaPath:"#/definitions/routeFilters/properties/bandwidthLimit/anyOf/0/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key5}};
-(vErrors ??= []).push(err18);
-errors++;
-}
-}
-if(data33.requestRate !== undefined){
-if(!(validate57(data33.requestRate, {instancePath:instancePath+"/bandwidthLimit/requestRate",parentData:data33,parentDataProperty:"requestRate",rootData}))){
-vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
-errors = vErrors.length;
-}
-}
-if(data33.responseRate !== undefined){
-if(!(validate57(data33.responseRate, {instancePath:instancePath+"/bandwidthLimit/responseRate",parentData:data33,parentDataProperty:"responseRate",rootData}))){
-vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
-errors = vErrors.length;
-}
-}
-if(data33.fillInterval !== undefined){
-if(!(validate28(data33.fillInterval, {instancePath:instancePath+"/bandwidthLimit/fillInterval",parentData:data33,parentDataProperty:"fillInterval",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
-errors = vErrors.length;
-}
-}
-if(data33.statPrefix !== undefined){
-if(!(validate31(data33.statPrefix, {instancePath:instancePath+"/bandwidthLimit/statPrefix",parentData:data33,parentDataProperty:"statPrefix",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
-errors = vErrors.length;
-}
-}
-} else {
-const err19 = {instancePath:instancePath+"/bandwidthLimit",schemaPath:"#/definitions/routeFilters/properties/bandwidthLimit/anyOf/0/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err19);
-errors++;
-}
-var _valid4 = _errs57 === errors;
-valid9 = valid9 || _valid4;
-if(!valid9){
-const _errs64 = errors;
-if(false !== data33){
-const err20 = {instancePath:instancePath+"/bandwidthLimit",schemaPath:"#/definitions/routeFilters/properties/bandwidthLimit/anyOf/1/const",keyword:"const",params:{allowedValue: false}};
-(vErrors ??= []).push(err20);
-errors++;
-}
-var _valid4 = _errs64 === errors;
-valid9 = valid9 || _valid4;
-}
-if(!valid9){
-const err21 = {instancePath:instancePath+"/bandwidthLimit",schemaPath:"#/definitions/routeFilters/properties/bandwidthLimit/anyOf",keyword:"anyOf",params:{}};
-(vErrors ??= []).push(err21);
-errors++;
-} else {
-errors = _errs56;
-if(vErrors !== null){
-if(_errs56){
-vErrors.length = _errs56;
-} else {
-vErrors = null;
-}
-}
-}
-}
-} else {
-const err22 = {instancePath,schemaPath:"#/definitions/routeFilters/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err22);
-errors++;
-}
-validate194.errors = vErrors;
-return errors === 0;
-}
-
-const formats40 = FORMATS.exactPath;
-const formats42 = FORMATS.separatedPrefix;
-const formats44 = FORMATS.template;
-const formats46 = FORMATS.matchedHeader;
-const formats50 = FORMATS.substitution;
-const formats56 = FORMATS.optionalAuthority;
-const formats58 = FORMATS.target;
-
-function validate148(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate89(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(data && typeof data == "object" && !Array.isArray(data)){
@@ -1819,7 +890,7 @@ const err0 = {instancePath,schemaPath:"#/definitions/route/required",keyword:"re
 errors++;
 }
 for(const key0 in data){
-if(!((((((key0 === "name") || (key0 === "match")) || (key0 === "forward")) || (key0 === "redirect")) || (key0 === "respond")) || (key0 === "filters"))){
+if(!(((((key0 === "name") || (key0 === "match")) || (key0 === "forward")) || (key0 === "redirect")) || (key0 === "respond"))){
 const err1 = {instancePath,schemaPath:"#/definitions/route/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0}};
 (vErrors ??= []).push(err1);
 errors++;
@@ -1835,7 +906,7 @@ if(data.match !== undefined){
 let data1 = data.match;
 if(data1 && typeof data1 == "object" && !Array.isArray(data1)){
 for(const key1 in data1){
-if(!(func2.call(schema35.properties.match.properties, key1))){
+if(!(func2.call(schema22.properties.match.properties, key1))){
 const err2 = {instancePath:instancePath+"/match",schemaPath:"#/definitions/route/properties/match/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key1}};
 (vErrors ??= []).push(err2);
 errors++;
@@ -1844,7 +915,7 @@ errors++;
 if(data1.path !== undefined){
 let data2 = data1.path;
 if(typeof data2 === "string"){
-if(!(formats40(data2))){
+if(!(formats28(data2))){
 const err3 = {instancePath:instancePath+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/format",keyword:"format",params:{format: "exactPath"}};
 (vErrors ??= []).push(err3);
 errors++;
@@ -1856,15 +927,15 @@ errors++;
 }
 }
 if(data1.prefix !== undefined){
-if(!(validate121(data1.prefix, {instancePath:instancePath+"/match/prefix",parentData:data1,parentDataProperty:"prefix",rootData}))){
-vErrors = vErrors === null ? validate121.errors : vErrors.concat(validate121.errors);
+if(!(validate91(data1.prefix, {instancePath:instancePath+"/match/prefix",parentData:data1,parentDataProperty:"prefix",rootData}))){
+vErrors = vErrors === null ? validate91.errors : vErrors.concat(validate91.errors);
 errors = vErrors.length;
 }
 }
 if(data1.pathSeparatedPrefix !== undefined){
 let data4 = data1.pathSeparatedPrefix;
 if(typeof data4 === "string"){
-if(!(formats42(data4))){
+if(!(formats32(data4))){
 const err5 = {instancePath:instancePath+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/format",keyword:"format",params:{format: "separatedPrefix"}};
 (vErrors ??= []).push(err5);
 errors++;
@@ -1884,7 +955,7 @@ errors = vErrors.length;
 if(data1.template !== undefined){
 let data6 = data1.template;
 if(typeof data6 === "string"){
-if(!(formats44(data6))){
+if(!(formats34(data6))){
 const err7 = {instancePath:instancePath+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/format",keyword:"format",params:{format: "template"}};
 (vErrors ??= []).push(err7);
 errors++;
@@ -1912,14 +983,22 @@ let data9 = data1.methods;
 if(Array.isArray(data9)){
 const len0 = data9.length;
 for(let i0=0; i0<len0; i0++){
-if(!(validate124(data9[i0], {instancePath:instancePath+"/match/methods/" + i0,parentData:data9,parentDataProperty:i0,rootData}))){
-vErrors = vErrors === null ? validate124.errors : vErrors.concat(validate124.errors);
-errors = vErrors.length;
+let data10 = data9[i0];
+if(typeof data10 === "string"){
+if(!(formats36(data10))){
+const err9 = {instancePath:instancePath+"/match/methods/" + i0,schemaPath:"#/definitions/route/properties/match/properties/methods/items/format",keyword:"format",params:{format: "method"}};
+(vErrors ??= []).push(err9);
+errors++;
+}
+} else {
+const err10 = {instancePath:instancePath+"/match/methods/" + i0,schemaPath:"#/definitions/route/properties/match/properties/methods/items/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err10);
+errors++;
 }
 }
 } else {
-const err9 = {instancePath:instancePath+"/match/methods",schemaPath:"#/definitions/route/properties/match/properties/methods/type",keyword:"type",params:{type: "array"}};
-(vErrors ??= []).push(err9);
+const err11 = {instancePath:instancePath+"/match/methods",schemaPath:"#/definitions/route/properties/match/properties/methods/type",keyword:"type",params:{type: "array"}};
+(vErrors ??= []).push(err11);
 errors++;
 }
 }
@@ -1927,34 +1006,34 @@ if(data1.headers !== undefined){
 let data11 = data1.headers;
 if(data11 && typeof data11 == "object" && !Array.isArray(data11)){
 for(const key2 in data11){
-const _errs21 = errors;
+const _errs22 = errors;
 if(typeof key2 === "string"){
-if(!(formats46(key2))){
-const err10 = {instancePath:instancePath+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/format",keyword:"format",params:{format: "matchedHeader"},propertyName:key2};
-(vErrors ??= []).push(err10);
+if(!(formats38(key2))){
+const err12 = {instancePath:instancePath+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/format",keyword:"format",params:{format: "matchedHeader"},propertyName:key2};
+(vErrors ??= []).push(err12);
 errors++;
 }
 } else {
-const err11 = {instancePath:instancePath+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key2};
-(vErrors ??= []).push(err11);
+const err13 = {instancePath:instancePath+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key2};
+(vErrors ??= []).push(err13);
 errors++;
 }
-var valid4 = _errs21 === errors;
+var valid4 = _errs22 === errors;
 if(!valid4){
-const err12 = {instancePath:instancePath+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key2}};
-(vErrors ??= []).push(err12);
+const err14 = {instancePath:instancePath+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key2}};
+(vErrors ??= []).push(err14);
 errors++;
 }
 }
 for(const key3 in data11){
-if(!(validate155(data11[key3], {instancePath:instancePath+"/match/headers/" + key3.replace(/~/g, "~0").replace(/\//g, "~1"),parentData:data11,parentDataProperty:key3,rootData}))){
-vErrors = vErrors === null ? validate155.errors : vErrors.concat(validate155.errors);
+if(!(validate96(data11[key3], {instancePath:instancePath+"/match/headers/" + key3.replace(/~/g, "~0").replace(/\//g, "~1"),parentData:data11,parentDataProperty:key3,rootData}))){
+vErrors = vErrors === null ? validate96.errors : vErrors.concat(validate96.errors);
 errors = vErrors.length;
 }
 }
 } else {
-const err13 = {instancePath:instancePath+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err13);
+const err15 = {instancePath:instancePath+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err15);
 errors++;
 }
 }
@@ -1962,34 +1041,34 @@ if(data1.query !== undefined){
 let data13 = data1.query;
 if(data13 && typeof data13 == "object" && !Array.isArray(data13)){
 for(const key4 in data13){
-const _errs27 = errors;
+const _errs28 = errors;
 if(typeof key4 === "string"){
 if(!(formats4(key4))){
-const err14 = {instancePath:instancePath+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/format",keyword:"format",params:{format: "name"},propertyName:key4};
-(vErrors ??= []).push(err14);
+const err16 = {instancePath:instancePath+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/format",keyword:"format",params:{format: "name"},propertyName:key4};
+(vErrors ??= []).push(err16);
 errors++;
 }
 } else {
-const err15 = {instancePath:instancePath+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key4};
-(vErrors ??= []).push(err15);
+const err17 = {instancePath:instancePath+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key4};
+(vErrors ??= []).push(err17);
 errors++;
 }
-var valid6 = _errs27 === errors;
+var valid6 = _errs28 === errors;
 if(!valid6){
-const err16 = {instancePath:instancePath+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames",keyword:"propertyNames",params:{propertyName: key4}};
-(vErrors ??= []).push(err16);
+const err18 = {instancePath:instancePath+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames",keyword:"propertyNames",params:{propertyName: key4}};
+(vErrors ??= []).push(err18);
 errors++;
 }
 }
 for(const key5 in data13){
-if(!(validate155(data13[key5], {instancePath:instancePath+"/match/query/" + key5.replace(/~/g, "~0").replace(/\//g, "~1"),parentData:data13,parentDataProperty:key5,rootData}))){
-vErrors = vErrors === null ? validate155.errors : vErrors.concat(validate155.errors);
+if(!(validate96(data13[key5], {instancePath:instancePath+"/match/query/" + key5.replace(/~/g, "~0").replace(/\//g, "~1"),parentData:data13,parentDataProperty:key5,rootData}))){
+vErrors = vErrors === null ? validate96.errors : vErrors.concat(validate96.errors);
 errors = vErrors.length;
 }
 }
 } else {
-const err17 = {instancePath:instancePath+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err17);
+const err19 = {instancePath:instancePath+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err19);
 errors++;
 }
 }
@@ -1997,18 +1076,18 @@ if(data1.fraction !== undefined){
 let data15 = data1.fraction;
 if((typeof data15 == "number") && (isFinite(data15))){
 if(data15 > 1 || isNaN(data15)){
-const err18 = {instancePath:instancePath+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1}};
-(vErrors ??= []).push(err18);
+const err20 = {instancePath:instancePath+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1}};
+(vErrors ??= []).push(err20);
 errors++;
 }
 if(data15 < 0 || isNaN(data15)){
-const err19 = {instancePath:instancePath+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
-(vErrors ??= []).push(err19);
+const err21 = {instancePath:instancePath+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+(vErrors ??= []).push(err21);
 errors++;
 }
 } else {
-const err20 = {instancePath:instancePath+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/type",keyword:"type",params:{type: "number"}};
-(vErrors ??= []).push(err20);
+const err22 = {instancePath:instancePath+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/type",keyword:"type",params:{type: "number"}};
+(vErrors ??= []).push(err22);
 errors++;
 }
 }
@@ -2017,8 +1096,8 @@ let data16 = data1.tls;
 if(data16 && typeof data16 == "object" && !Array.isArray(data16)){
 for(const key6 in data16){
 if(!(key6 === "clientCertificate")){
-const err21 = {instancePath:instancePath+"/match/tls",schemaPath:"#/definitions/route/properties/match/properties/tls/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key6}};
-(vErrors ??= []).push(err21);
+const err23 = {instancePath:instancePath+"/match/tls",schemaPath:"#/definitions/route/properties/match/properties/tls/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key6}};
+(vErrors ??= []).push(err23);
 errors++;
 }
 }
@@ -2029,14 +1108,14 @@ errors = vErrors.length;
 }
 }
 } else {
-const err22 = {instancePath:instancePath+"/match/tls",schemaPath:"#/definitions/route/properties/match/properties/tls/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err22);
+const err24 = {instancePath:instancePath+"/match/tls",schemaPath:"#/definitions/route/properties/match/properties/tls/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err24);
 errors++;
 }
 }
 } else {
-const err23 = {instancePath:instancePath+"/match",schemaPath:"#/definitions/route/properties/match/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err23);
+const err25 = {instancePath:instancePath+"/match",schemaPath:"#/definitions/route/properties/match/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err25);
 errors++;
 }
 }
@@ -2044,9 +1123,9 @@ if(data.forward !== undefined){
 let data18 = data.forward;
 if(data18 && typeof data18 == "object" && !Array.isArray(data18)){
 for(const key7 in data18){
-if(!(func2.call(schema35.properties.forward.properties, key7))){
-const err24 = {instancePath:instancePath+"/forward",schemaPath:"#/definitions/route/properties/forward/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key7}};
-(vErrors ??= []).push(err24);
+if(!(func2.call(schema22.properties.forward.properties, key7))){
+const err26 = {instancePath:instancePath+"/forward",schemaPath:"#/definitions/route/properties/forward/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key7}};
+(vErrors ??= []).push(err26);
 errors++;
 }
 }
@@ -2057,15 +1136,23 @@ errors = vErrors.length;
 }
 }
 if(data18.clusters !== undefined){
-if(!(validate170(data18.clusters, {instancePath:instancePath+"/forward/clusters",parentData:data18,parentDataProperty:"clusters",rootData}))){
-vErrors = vErrors === null ? validate170.errors : vErrors.concat(validate170.errors);
+if(!(validate111(data18.clusters, {instancePath:instancePath+"/forward/clusters",parentData:data18,parentDataProperty:"clusters",rootData}))){
+vErrors = vErrors === null ? validate111.errors : vErrors.concat(validate111.errors);
 errors = vErrors.length;
 }
 }
 if(data18.clusterHeader !== undefined){
-if(!(validate117(data18.clusterHeader, {instancePath:instancePath+"/forward/clusterHeader",parentData:data18,parentDataProperty:"clusterHeader",rootData}))){
-vErrors = vErrors === null ? validate117.errors : vErrors.concat(validate117.errors);
-errors = vErrors.length;
+let data21 = data18.clusterHeader;
+if(typeof data21 === "string"){
+if(!(formats42(data21))){
+const err27 = {instancePath:instancePath+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/format",keyword:"format",params:{format: "headerName"}};
+(vErrors ??= []).push(err27);
+errors++;
+}
+} else {
+const err28 = {instancePath:instancePath+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err28);
+errors++;
 }
 }
 if(data18.timeout !== undefined){
@@ -2087,8 +1174,8 @@ errors = vErrors.length;
 }
 }
 if(data18.upgrades !== undefined){
-if(!(validate80(data18.upgrades, {instancePath:instancePath+"/forward/upgrades",parentData:data18,parentDataProperty:"upgrades",rootData}))){
-vErrors = vErrors === null ? validate80.errors : vErrors.concat(validate80.errors);
+if(!(validate82(data18.upgrades, {instancePath:instancePath+"/forward/upgrades",parentData:data18,parentDataProperty:"upgrades",rootData}))){
+vErrors = vErrors === null ? validate82.errors : vErrors.concat(validate82.errors);
 errors = vErrors.length;
 }
 }
@@ -2097,14 +1184,14 @@ let data26 = data18.rewrite;
 if(data26 && typeof data26 == "object" && !Array.isArray(data26)){
 for(const key8 in data26){
 if(!(((((key8 === "prefix") || (key8 === "regex")) || (key8 === "path")) || (key8 === "host")) || (key8 === "hostFrom"))){
-const err25 = {instancePath:instancePath+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key8}};
-(vErrors ??= []).push(err25);
+const err29 = {instancePath:instancePath+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key8}};
+(vErrors ??= []).push(err29);
 errors++;
 }
 }
 if(data26.prefix !== undefined){
-if(!(validate121(data26.prefix, {instancePath:instancePath+"/forward/rewrite/prefix",parentData:data26,parentDataProperty:"prefix",rootData}))){
-vErrors = vErrors === null ? validate121.errors : vErrors.concat(validate121.errors);
+if(!(validate91(data26.prefix, {instancePath:instancePath+"/forward/rewrite/prefix",parentData:data26,parentDataProperty:"prefix",rootData}))){
+vErrors = vErrors === null ? validate91.errors : vErrors.concat(validate91.errors);
 errors = vErrors.length;
 }
 }
@@ -2112,19 +1199,19 @@ if(data26.regex !== undefined){
 let data28 = data26.regex;
 if(data28 && typeof data28 == "object" && !Array.isArray(data28)){
 if(data28.pattern === undefined){
-const err26 = {instancePath:instancePath+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "pattern"}};
-(vErrors ??= []).push(err26);
+const err30 = {instancePath:instancePath+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "pattern"}};
+(vErrors ??= []).push(err30);
 errors++;
 }
 if(data28.substitution === undefined){
-const err27 = {instancePath:instancePath+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "substitution"}};
-(vErrors ??= []).push(err27);
+const err31 = {instancePath:instancePath+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "substitution"}};
+(vErrors ??= []).push(err31);
 errors++;
 }
 for(const key9 in data28){
 if(!((key9 === "pattern") || (key9 === "substitution"))){
-const err28 = {instancePath:instancePath+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key9}};
-(vErrors ??= []).push(err28);
+const err32 = {instancePath:instancePath+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key9}};
+(vErrors ??= []).push(err32);
 errors++;
 }
 }
@@ -2137,69 +1224,69 @@ errors = vErrors.length;
 if(data28.substitution !== undefined){
 let data30 = data28.substitution;
 if(typeof data30 === "string"){
-if(!(formats50(data30))){
-const err29 = {instancePath:instancePath+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/format",keyword:"format",params:{format: "substitution"}};
-(vErrors ??= []).push(err29);
+if(!(formats44(data30))){
+const err33 = {instancePath:instancePath+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/format",keyword:"format",params:{format: "substitution"}};
+(vErrors ??= []).push(err33);
 errors++;
 }
 } else {
-const err30 = {instancePath:instancePath+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err30);
+const err34 = {instancePath:instancePath+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err34);
 errors++;
 }
 }
 } else {
-const err31 = {instancePath:instancePath+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err31);
+const err35 = {instancePath:instancePath+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err35);
 errors++;
 }
 }
 if(data26.path !== undefined){
-if(!(validate121(data26.path, {instancePath:instancePath+"/forward/rewrite/path",parentData:data26,parentDataProperty:"path",rootData}))){
-vErrors = vErrors === null ? validate121.errors : vErrors.concat(validate121.errors);
+if(!(validate91(data26.path, {instancePath:instancePath+"/forward/rewrite/path",parentData:data26,parentDataProperty:"path",rootData}))){
+vErrors = vErrors === null ? validate91.errors : vErrors.concat(validate91.errors);
 errors = vErrors.length;
 }
 }
 if(data26.host !== undefined){
-if(!(validate183(data26.host, {instancePath:instancePath+"/forward/rewrite/host",parentData:data26,parentDataProperty:"host",rootData}))){
-vErrors = vErrors === null ? validate183.errors : vErrors.concat(validate183.errors);
+if(!(validate123(data26.host, {instancePath:instancePath+"/forward/rewrite/host",parentData:data26,parentDataProperty:"host",rootData}))){
+vErrors = vErrors === null ? validate123.errors : vErrors.concat(validate123.errors);
 errors = vErrors.length;
 }
 }
 if(data26.hostFrom !== undefined){
 let data33 = data26.hostFrom;
 if(typeof data33 !== "string"){
-const err32 = {instancePath:instancePath+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err32);
+const err36 = {instancePath:instancePath+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err36);
 errors++;
 }
 if(!(data33 === "upstream")){
-const err33 = {instancePath:instancePath+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/enum",keyword:"enum",params:{allowedValues: schema35.properties.forward.properties.rewrite.properties.hostFrom.enum}};
-(vErrors ??= []).push(err33);
+const err37 = {instancePath:instancePath+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/enum",keyword:"enum",params:{allowedValues: schema22.properties.forward.properties.rewrite.properties.hostFrom.enum}};
+(vErrors ??= []).push(err37);
 errors++;
 }
 }
 } else {
-const err34 = {instancePath:instancePath+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err34);
+const err38 = {instancePath:instancePath+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err38);
 errors++;
 }
 }
 if(data18.requestHeaders !== undefined){
-if(!(validate185(data18.requestHeaders, {instancePath:instancePath+"/forward/requestHeaders",parentData:data18,parentDataProperty:"requestHeaders",rootData}))){
-vErrors = vErrors === null ? validate185.errors : vErrors.concat(validate185.errors);
+if(!(validate125(data18.requestHeaders, {instancePath:instancePath+"/forward/requestHeaders",parentData:data18,parentDataProperty:"requestHeaders",rootData}))){
+vErrors = vErrors === null ? validate125.errors : vErrors.concat(validate125.errors);
 errors = vErrors.length;
 }
 }
 if(data18.responseHeaders !== undefined){
-if(!(validate185(data18.responseHeaders, {instancePath:instancePath+"/forward/responseHeaders",parentData:data18,parentDataProperty:"responseHeaders",rootData}))){
-vErrors = vErrors === null ? validate185.errors : vErrors.concat(validate185.errors);
+if(!(validate125(data18.responseHeaders, {instancePath:instancePath+"/forward/responseHeaders",parentData:data18,parentDataProperty:"responseHeaders",rootData}))){
+vErrors = vErrors === null ? validate125.errors : vErrors.concat(validate125.errors);
 errors = vErrors.length;
 }
 }
 } else {
-const err35 = {instancePath:instancePath+"/forward",schemaPath:"#/definitions/route/properties/forward/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err35);
+const err39 = {instancePath:instancePath+"/forward",schemaPath:"#/definitions/route/properties/forward/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err39);
 errors++;
 }
 }
@@ -2208,54 +1295,54 @@ let data36 = data.redirect;
 if(data36 && typeof data36 == "object" && !Array.isArray(data36)){
 for(const key10 in data36){
 if(!(((((((key10 === "scheme") || (key10 === "host")) || (key10 === "port")) || (key10 === "path")) || (key10 === "prefix")) || (key10 === "status")) || (key10 === "stripQuery"))){
-const err36 = {instancePath:instancePath+"/redirect",schemaPath:"#/definitions/route/properties/redirect/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key10}};
-(vErrors ??= []).push(err36);
+const err40 = {instancePath:instancePath+"/redirect",schemaPath:"#/definitions/route/properties/redirect/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key10}};
+(vErrors ??= []).push(err40);
 errors++;
 }
 }
 if(data36.scheme !== undefined){
 let data37 = data36.scheme;
 if(typeof data37 !== "string"){
-const err37 = {instancePath:instancePath+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err37);
+const err41 = {instancePath:instancePath+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err41);
 errors++;
 }
 if(!((data37 === "http") || (data37 === "https"))){
-const err38 = {instancePath:instancePath+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/enum",keyword:"enum",params:{allowedValues: schema35.properties.redirect.properties.scheme.enum}};
-(vErrors ??= []).push(err38);
+const err42 = {instancePath:instancePath+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/enum",keyword:"enum",params:{allowedValues: schema22.properties.redirect.properties.scheme.enum}};
+(vErrors ??= []).push(err42);
 errors++;
 }
 }
 if(data36.host !== undefined){
 let data38 = data36.host;
 if(typeof data38 === "string"){
-if(!(formats56(data38))){
-const err39 = {instancePath:instancePath+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/format",keyword:"format",params:{format: "optionalAuthority"}};
-(vErrors ??= []).push(err39);
+if(!(formats54(data38))){
+const err43 = {instancePath:instancePath+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/format",keyword:"format",params:{format: "optionalAuthority"}};
+(vErrors ??= []).push(err43);
 errors++;
 }
 } else {
-const err40 = {instancePath:instancePath+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err40);
+const err44 = {instancePath:instancePath+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err44);
 errors++;
 }
 }
 if(data36.port !== undefined){
 let data39 = data36.port;
 if(!(((typeof data39 == "number") && (!(data39 % 1) && !isNaN(data39))) && (isFinite(data39)))){
-const err41 = {instancePath:instancePath+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/type",keyword:"type",params:{type: "integer"}};
-(vErrors ??= []).push(err41);
+const err45 = {instancePath:instancePath+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/type",keyword:"type",params:{type: "integer"}};
+(vErrors ??= []).push(err45);
 errors++;
 }
 if((typeof data39 == "number") && (isFinite(data39))){
 if(data39 > 65535 || isNaN(data39)){
-const err42 = {instancePath:instancePath+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535}};
-(vErrors ??= []).push(err42);
+const err46 = {instancePath:instancePath+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535}};
+(vErrors ??= []).push(err46);
 errors++;
 }
 if(data39 < 0 || isNaN(data39)){
-const err43 = {instancePath:instancePath+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
-(vErrors ??= []).push(err43);
+const err47 = {instancePath:instancePath+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+(vErrors ??= []).push(err47);
 errors++;
 }
 }
@@ -2263,33 +1350,33 @@ errors++;
 if(data36.path !== undefined){
 let data40 = data36.path;
 if(typeof data40 === "string"){
-if(!(formats58(data40))){
-const err44 = {instancePath:instancePath+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/format",keyword:"format",params:{format: "target"}};
-(vErrors ??= []).push(err44);
+if(!(formats56(data40))){
+const err48 = {instancePath:instancePath+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/format",keyword:"format",params:{format: "target"}};
+(vErrors ??= []).push(err48);
 errors++;
 }
 } else {
-const err45 = {instancePath:instancePath+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err45);
+const err49 = {instancePath:instancePath+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err49);
 errors++;
 }
 }
 if(data36.prefix !== undefined){
-if(!(validate121(data36.prefix, {instancePath:instancePath+"/redirect/prefix",parentData:data36,parentDataProperty:"prefix",rootData}))){
-vErrors = vErrors === null ? validate121.errors : vErrors.concat(validate121.errors);
+if(!(validate91(data36.prefix, {instancePath:instancePath+"/redirect/prefix",parentData:data36,parentDataProperty:"prefix",rootData}))){
+vErrors = vErrors === null ? validate91.errors : vErrors.concat(validate91.errors);
 errors = vErrors.length;
 }
 }
 if(data36.status !== undefined){
 let data42 = data36.status;
 if(!(((typeof data42 == "number") && (!(data42 % 1) && !isNaN(data42))) && (isFinite(data42)))){
-const err46 = {instancePath:instancePath+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/type",keyword:"type",params:{type: "integer"}};
-(vErrors ??= []).push(err46);
+const err50 = {instancePath:instancePath+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/type",keyword:"type",params:{type: "integer"}};
+(vErrors ??= []).push(err50);
 errors++;
 }
 if(!(((((data42 === 301) || (data42 === 302)) || (data42 === 303)) || (data42 === 307)) || (data42 === 308))){
-const err47 = {instancePath:instancePath+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/enum",keyword:"enum",params:{allowedValues: schema35.properties.redirect.properties.status.enum}};
-(vErrors ??= []).push(err47);
+const err51 = {instancePath:instancePath+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/enum",keyword:"enum",params:{allowedValues: schema22.properties.redirect.properties.status.enum}};
+(vErrors ??= []).push(err51);
 errors++;
 }
 }
@@ -2300,8 +1387,8 @@ errors = vErrors.length;
 }
 }
 } else {
-const err48 = {instancePath:instancePath+"/redirect",schemaPath:"#/definitions/route/properties/redirect/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err48);
+const err52 = {instancePath:instancePath+"/redirect",schemaPath:"#/definitions/route/properties/redirect/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err52);
 errors++;
 }
 }
@@ -2309,40 +1396,40 @@ if(data.respond !== undefined){
 let data44 = data.respond;
 if(data44 && typeof data44 == "object" && !Array.isArray(data44)){
 if(data44.status === undefined){
-const err49 = {instancePath:instancePath+"/respond",schemaPath:"#/definitions/route/properties/respond/required",keyword:"required",params:{missingProperty: "status"}};
-(vErrors ??= []).push(err49);
+const err53 = {instancePath:instancePath+"/respond",schemaPath:"#/definitions/route/properties/respond/required",keyword:"required",params:{missingProperty: "status"}};
+(vErrors ??= []).push(err53);
 errors++;
 }
 for(const key11 in data44){
 if(!(((key11 === "status") || (key11 === "headers")) || (key11 === "body"))){
-const err50 = {instancePath:instancePath+"/respond",schemaPath:"#/definitions/route/properties/respond/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key11}};
-(vErrors ??= []).push(err50);
+const err54 = {instancePath:instancePath+"/respond",schemaPath:"#/definitions/route/properties/respond/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key11}};
+(vErrors ??= []).push(err54);
 errors++;
 }
 }
 if(data44.status !== undefined){
 let data45 = data44.status;
 if(!(((typeof data45 == "number") && (!(data45 % 1) && !isNaN(data45))) && (isFinite(data45)))){
-const err51 = {instancePath:instancePath+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/type",keyword:"type",params:{type: "integer"}};
-(vErrors ??= []).push(err51);
+const err55 = {instancePath:instancePath+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/type",keyword:"type",params:{type: "integer"}};
+(vErrors ??= []).push(err55);
 errors++;
 }
 if((typeof data45 == "number") && (isFinite(data45))){
 if(data45 > 599 || isNaN(data45)){
-const err52 = {instancePath:instancePath+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/maximum",keyword:"maximum",params:{comparison: "<=", limit: 599}};
-(vErrors ??= []).push(err52);
+const err56 = {instancePath:instancePath+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/maximum",keyword:"maximum",params:{comparison: "<=", limit: 599}};
+(vErrors ??= []).push(err56);
 errors++;
 }
 if(data45 < 200 || isNaN(data45)){
-const err53 = {instancePath:instancePath+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/minimum",keyword:"minimum",params:{comparison: ">=", limit: 200}};
-(vErrors ??= []).push(err53);
+const err57 = {instancePath:instancePath+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/minimum",keyword:"minimum",params:{comparison: ">=", limit: 200}};
+(vErrors ??= []).push(err57);
 errors++;
 }
 }
 }
 if(data44.headers !== undefined){
-if(!(validate133(data44.headers, {instancePath:instancePath+"/respond/headers",parentData:data44,parentDataProperty:"headers",rootData}))){
-vErrors = vErrors === null ? validate133.errors : vErrors.concat(validate133.errors);
+if(!(validate126(data44.headers, {instancePath:instancePath+"/respond/headers",parentData:data44,parentDataProperty:"headers",rootData}))){
+vErrors = vErrors === null ? validate126.errors : vErrors.concat(validate126.errors);
 errors = vErrors.length;
 }
 }
@@ -2353,44 +1440,38 @@ errors = vErrors.length;
 }
 }
 } else {
-const err54 = {instancePath:instancePath+"/respond",schemaPath:"#/definitions/route/properties/respond/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err54);
+const err58 = {instancePath:instancePath+"/respond",schemaPath:"#/definitions/route/properties/respond/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err58);
 errors++;
-}
-}
-if(data.filters !== undefined){
-if(!(validate194(data.filters, {instancePath:instancePath+"/filters",parentData:data,parentDataProperty:"filters",rootData}))){
-vErrors = vErrors === null ? validate194.errors : vErrors.concat(validate194.errors);
-errors = vErrors.length;
 }
 }
 } else {
-const err55 = {instancePath,schemaPath:"#/definitions/route/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err55);
+const err59 = {instancePath,schemaPath:"#/definitions/route/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err59);
 errors++;
 }
-validate148.errors = vErrors;
+validate89.errors = vErrors;
 return errors === 0;
 }
 
 
-function validate147(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate88(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(Array.isArray(data)){
 const len0 = data.length;
 for(let i0=0; i0<len0; i0++){
-if(!(validate148(data[i0], {instancePath:instancePath+"/" + i0,parentData:data,parentDataProperty:i0,rootData}))){
-vErrors = vErrors === null ? validate148.errors : vErrors.concat(validate148.errors);
+if(!(validate89(data[i0], {instancePath:instancePath+"/" + i0,parentData:data,parentDataProperty:i0,rootData}))){
+vErrors = vErrors === null ? validate89.errors : vErrors.concat(validate89.errors);
 errors = vErrors.length;
 }
 }
 } else {
-const err0 = {instancePath,schemaPath:"#/definitions/array6/type",keyword:"type",params:{type: "array"}};
+const err0 = {instancePath,schemaPath:"#/definitions/array4/type",keyword:"type",params:{type: "array"}};
 (vErrors ??= []).push(err0);
 errors++;
 }
-validate147.errors = vErrors;
+validate88.errors = vErrors;
 return errors === 0;
 }
 
@@ -2398,10 +1479,11 @@ const formats6 = FORMATS.serverNameRule;
 const formats8 = FORMATS.cipherName;
 const formats10 = FORMATS.alpnName;
 const formats16 = FORMATS.serverName;
+const formats18 = FORMATS.cidr;
 const formats24 = FORMATS.grpcMethod;
-const formats60 = FORMATS.domain;
-const formats62 = FORMATS.serverNamePattern;
-const formats66 = FORMATS.endpointAddress;
+const formats58 = FORMATS.domain;
+const formats60 = FORMATS.serverNamePattern;
+const formats64 = FORMATS.endpointAddress;
 
 function validate21(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
@@ -2924,23 +2006,9 @@ errors = vErrors.length;
 }
 }
 if(data34.xffNumTrustedHops !== undefined){
-let data39 = data34.xffNumTrustedHops;
-if(!(((typeof data39 == "number") && (!(data39 % 1) && !isNaN(data39))) && (isFinite(data39)))){
-const err52 = {instancePath:instancePath+"/listeners/" + i0+"/http/xffNumTrustedHops",schemaPath:"#/properties/listeners/items/properties/http/properties/xffNumTrustedHops/type",keyword:"type",params:{type: "integer"}};
-(vErrors ??= []).push(err52);
-errors++;
-}
-if((typeof data39 == "number") && (isFinite(data39))){
-if(data39 > 100 || isNaN(data39)){
-const err53 = {instancePath:instancePath+"/listeners/" + i0+"/http/xffNumTrustedHops",schemaPath:"#/properties/listeners/items/properties/http/properties/xffNumTrustedHops/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100}};
-(vErrors ??= []).push(err53);
-errors++;
-}
-if(data39 < 0 || isNaN(data39)){
-const err54 = {instancePath:instancePath+"/listeners/" + i0+"/http/xffNumTrustedHops",schemaPath:"#/properties/listeners/items/properties/http/properties/xffNumTrustedHops/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
-(vErrors ??= []).push(err54);
-errors++;
-}
+if(!(validate55(data34.xffNumTrustedHops, {instancePath:instancePath+"/listeners/" + i0+"/http/xffNumTrustedHops",parentData:data34,parentDataProperty:"xffNumTrustedHops",rootData}))){
+vErrors = vErrors === null ? validate55.errors : vErrors.concat(validate55.errors);
+errors = vErrors.length;
 }
 }
 if(data34.trustedCidrs !== undefined){
@@ -2951,19 +2019,19 @@ for(let i7=0; i7<len7; i7++){
 let data41 = data40[i7];
 if(typeof data41 === "string"){
 if(!(formats18(data41))){
-const err55 = {instancePath:instancePath+"/listeners/" + i0+"/http/trustedCidrs/" + i7,schemaPath:"#/properties/listeners/items/properties/http/properties/trustedCidrs/items/format",keyword:"format",params:{format: "cidr"}};
-(vErrors ??= []).push(err55);
+const err52 = {instancePath:instancePath+"/listeners/" + i0+"/http/trustedCidrs/" + i7,schemaPath:"#/properties/listeners/items/properties/http/properties/trustedCidrs/items/format",keyword:"format",params:{format: "cidr"}};
+(vErrors ??= []).push(err52);
 errors++;
 }
 } else {
-const err56 = {instancePath:instancePath+"/listeners/" + i0+"/http/trustedCidrs/" + i7,schemaPath:"#/properties/listeners/items/properties/http/properties/trustedCidrs/items/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err56);
+const err53 = {instancePath:instancePath+"/listeners/" + i0+"/http/trustedCidrs/" + i7,schemaPath:"#/properties/listeners/items/properties/http/properties/trustedCidrs/items/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err53);
 errors++;
 }
 }
 } else {
-const err57 = {instancePath:instancePath+"/listeners/" + i0+"/http/trustedCidrs",schemaPath:"#/properties/listeners/items/properties/http/properties/trustedCidrs/type",keyword:"type",params:{type: "array"}};
-(vErrors ??= []).push(err57);
+const err54 = {instancePath:instancePath+"/listeners/" + i0+"/http/trustedCidrs",schemaPath:"#/properties/listeners/items/properties/http/properties/trustedCidrs/type",keyword:"type",params:{type: "array"}};
+(vErrors ??= []).push(err54);
 errors++;
 }
 }
@@ -2982,58 +2050,58 @@ errors = vErrors.length;
 if(data34.pathWithEscapedSlashes !== undefined){
 let data44 = data34.pathWithEscapedSlashes;
 if(typeof data44 !== "string"){
-const err58 = {instancePath:instancePath+"/listeners/" + i0+"/http/pathWithEscapedSlashes",schemaPath:"#/properties/listeners/items/properties/http/properties/pathWithEscapedSlashes/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err58);
+const err55 = {instancePath:instancePath+"/listeners/" + i0+"/http/pathWithEscapedSlashes",schemaPath:"#/properties/listeners/items/properties/http/properties/pathWithEscapedSlashes/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err55);
 errors++;
 }
 if(!((((data44 === "keep") || (data44 === "reject")) || (data44 === "unescapeAndRedirect")) || (data44 === "unescapeAndForward"))){
-const err59 = {instancePath:instancePath+"/listeners/" + i0+"/http/pathWithEscapedSlashes",schemaPath:"#/properties/listeners/items/properties/http/properties/pathWithEscapedSlashes/enum",keyword:"enum",params:{allowedValues: schema6.properties.listeners.items.properties.http.properties.pathWithEscapedSlashes.enum}};
-(vErrors ??= []).push(err59);
+const err56 = {instancePath:instancePath+"/listeners/" + i0+"/http/pathWithEscapedSlashes",schemaPath:"#/properties/listeners/items/properties/http/properties/pathWithEscapedSlashes/enum",keyword:"enum",params:{allowedValues: schema6.properties.listeners.items.properties.http.properties.pathWithEscapedSlashes.enum}};
+(vErrors ??= []).push(err56);
 errors++;
 }
 }
 if(data34.headersWithUnderscores !== undefined){
 let data45 = data34.headersWithUnderscores;
 if(typeof data45 !== "string"){
-const err60 = {instancePath:instancePath+"/listeners/" + i0+"/http/headersWithUnderscores",schemaPath:"#/properties/listeners/items/properties/http/properties/headersWithUnderscores/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err60);
+const err57 = {instancePath:instancePath+"/listeners/" + i0+"/http/headersWithUnderscores",schemaPath:"#/properties/listeners/items/properties/http/properties/headersWithUnderscores/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err57);
 errors++;
 }
 if(!(((data45 === "allow") || (data45 === "drop")) || (data45 === "reject"))){
-const err61 = {instancePath:instancePath+"/listeners/" + i0+"/http/headersWithUnderscores",schemaPath:"#/properties/listeners/items/properties/http/properties/headersWithUnderscores/enum",keyword:"enum",params:{allowedValues: schema6.properties.listeners.items.properties.http.properties.headersWithUnderscores.enum}};
-(vErrors ??= []).push(err61);
+const err58 = {instancePath:instancePath+"/listeners/" + i0+"/http/headersWithUnderscores",schemaPath:"#/properties/listeners/items/properties/http/properties/headersWithUnderscores/enum",keyword:"enum",params:{allowedValues: schema6.properties.listeners.items.properties.http.properties.headersWithUnderscores.enum}};
+(vErrors ??= []).push(err58);
 errors++;
 }
 }
 if(data34.maxRequestHeadersSize !== undefined){
-if(!(validate57(data34.maxRequestHeadersSize, {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeadersSize",parentData:data34,parentDataProperty:"maxRequestHeadersSize",rootData}))){
-vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
+if(!(validate59(data34.maxRequestHeadersSize, {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeadersSize",parentData:data34,parentDataProperty:"maxRequestHeadersSize",rootData}))){
+vErrors = vErrors === null ? validate59.errors : vErrors.concat(validate59.errors);
 errors = vErrors.length;
 }
 }
 if(data34.maxRequestHeaders !== undefined){
 let data47 = data34.maxRequestHeaders;
 if(!(((typeof data47 == "number") && (!(data47 % 1) && !isNaN(data47))) && (isFinite(data47)))){
-const err62 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeaders/type",keyword:"type",params:{type: "integer"}};
-(vErrors ??= []).push(err62);
+const err59 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeaders/type",keyword:"type",params:{type: "integer"}};
+(vErrors ??= []).push(err59);
 errors++;
 }
 if((typeof data47 == "number") && (isFinite(data47))){
 if(data47 > 8192 || isNaN(data47)){
-const err63 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeaders/maximum",keyword:"maximum",params:{comparison: "<=", limit: 8192}};
-(vErrors ??= []).push(err63);
+const err60 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeaders/maximum",keyword:"maximum",params:{comparison: "<=", limit: 8192}};
+(vErrors ??= []).push(err60);
 errors++;
 }
 if(data47 < 1 || isNaN(data47)){
-const err64 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeaders/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
-(vErrors ??= []).push(err64);
+const err61 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeaders/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
+(vErrors ??= []).push(err61);
 errors++;
 }
 }
 }
 if(data34.maxRequestBodySize !== undefined){
-if(!(validate57(data34.maxRequestBodySize, {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestBodySize",parentData:data34,parentDataProperty:"maxRequestBodySize",rootData}))){
-vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
+if(!(validate59(data34.maxRequestBodySize, {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestBodySize",parentData:data34,parentDataProperty:"maxRequestBodySize",rootData}))){
+vErrors = vErrors === null ? validate59.errors : vErrors.concat(validate59.errors);
 errors = vErrors.length;
 }
 }
@@ -3048,8 +2116,8 @@ let data50 = data34.timeouts;
 if(data50 && typeof data50 == "object" && !Array.isArray(data50)){
 for(const key6 in data50){
 if(!((((key6 === "idle") || (key6 === "requestHeaders")) || (key6 === "request")) || (key6 === "streamIdle"))){
-const err65 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key6}};
-(vErrors ??= []).push(err65);
+const err62 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key6}};
+(vErrors ??= []).push(err62);
 errors++;
 }
 }
@@ -3078,8 +2146,8 @@ errors = vErrors.length;
 }
 }
 } else {
-const err66 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err66);
+const err63 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err63);
 errors++;
 }
 }
@@ -3088,26 +2156,26 @@ let data55 = data34.http2;
 if(data55 && typeof data55 == "object" && !Array.isArray(data55)){
 for(const key7 in data55){
 if(!(func2.call(schema6.properties.listeners.items.properties.http.properties.http2.properties, key7))){
-const err67 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key7}};
-(vErrors ??= []).push(err67);
+const err64 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key7}};
+(vErrors ??= []).push(err64);
 errors++;
 }
 }
 if(data55.maxConcurrentStreams !== undefined){
-if(!(validate65(data55.maxConcurrentStreams, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxConcurrentStreams",parentData:data55,parentDataProperty:"maxConcurrentStreams",rootData}))){
-vErrors = vErrors === null ? validate65.errors : vErrors.concat(validate65.errors);
+if(!(validate67(data55.maxConcurrentStreams, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxConcurrentStreams",parentData:data55,parentDataProperty:"maxConcurrentStreams",rootData}))){
+vErrors = vErrors === null ? validate67.errors : vErrors.concat(validate67.errors);
 errors = vErrors.length;
 }
 }
 if(data55.initialStreamWindow !== undefined){
-if(!(validate57(data55.initialStreamWindow, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/initialStreamWindow",parentData:data55,parentDataProperty:"initialStreamWindow",rootData}))){
-vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
+if(!(validate59(data55.initialStreamWindow, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/initialStreamWindow",parentData:data55,parentDataProperty:"initialStreamWindow",rootData}))){
+vErrors = vErrors === null ? validate59.errors : vErrors.concat(validate59.errors);
 errors = vErrors.length;
 }
 }
 if(data55.initialConnectionWindow !== undefined){
-if(!(validate57(data55.initialConnectionWindow, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/initialConnectionWindow",parentData:data55,parentDataProperty:"initialConnectionWindow",rootData}))){
-vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
+if(!(validate59(data55.initialConnectionWindow, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/initialConnectionWindow",parentData:data55,parentDataProperty:"initialConnectionWindow",rootData}))){
+vErrors = vErrors === null ? validate59.errors : vErrors.concat(validate59.errors);
 errors = vErrors.length;
 }
 }
@@ -3124,14 +2192,14 @@ errors = vErrors.length;
 }
 }
 if(data55.maxOutboundFrames !== undefined){
-if(!(validate65(data55.maxOutboundFrames, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxOutboundFrames",parentData:data55,parentDataProperty:"maxOutboundFrames",rootData}))){
-vErrors = vErrors === null ? validate65.errors : vErrors.concat(validate65.errors);
+if(!(validate67(data55.maxOutboundFrames, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxOutboundFrames",parentData:data55,parentDataProperty:"maxOutboundFrames",rootData}))){
+vErrors = vErrors === null ? validate67.errors : vErrors.concat(validate67.errors);
 errors = vErrors.length;
 }
 }
 if(data55.maxOutboundControlFrames !== undefined){
-if(!(validate65(data55.maxOutboundControlFrames, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxOutboundControlFrames",parentData:data55,parentDataProperty:"maxOutboundControlFrames",rootData}))){
-vErrors = vErrors === null ? validate65.errors : vErrors.concat(validate65.errors);
+if(!(validate67(data55.maxOutboundControlFrames, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxOutboundControlFrames",parentData:data55,parentDataProperty:"maxOutboundControlFrames",rootData}))){
+vErrors = vErrors === null ? validate67.errors : vErrors.concat(validate67.errors);
 errors = vErrors.length;
 }
 }
@@ -3148,8 +2216,8 @@ errors = vErrors.length;
 }
 }
 if(data55.maxWindowUpdatesPerDataFrame !== undefined){
-if(!(validate65(data55.maxWindowUpdatesPerDataFrame, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxWindowUpdatesPerDataFrame",parentData:data55,parentDataProperty:"maxWindowUpdatesPerDataFrame",rootData}))){
-vErrors = vErrors === null ? validate65.errors : vErrors.concat(validate65.errors);
+if(!(validate67(data55.maxWindowUpdatesPerDataFrame, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxWindowUpdatesPerDataFrame",parentData:data55,parentDataProperty:"maxWindowUpdatesPerDataFrame",rootData}))){
+vErrors = vErrors === null ? validate67.errors : vErrors.concat(validate67.errors);
 errors = vErrors.length;
 }
 }
@@ -3166,8 +2234,8 @@ errors = vErrors.length;
 }
 }
 } else {
-const err68 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err68);
+const err65 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err65);
 errors++;
 }
 }
@@ -3176,8 +2244,8 @@ let data68 = data34.requestId;
 if(data68 && typeof data68 == "object" && !Array.isArray(data68)){
 for(const key8 in data68){
 if(!((key8 === "generate") || (key8 === "preserveExternal"))){
-const err69 = {instancePath:instancePath+"/listeners/" + i0+"/http/requestId",schemaPath:"#/properties/listeners/items/properties/http/properties/requestId/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key8}};
-(vErrors ??= []).push(err69);
+const err66 = {instancePath:instancePath+"/listeners/" + i0+"/http/requestId",schemaPath:"#/properties/listeners/items/properties/http/properties/requestId/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key8}};
+(vErrors ??= []).push(err66);
 errors++;
 }
 }
@@ -3194,14 +2262,14 @@ errors = vErrors.length;
 }
 }
 } else {
-const err70 = {instancePath:instancePath+"/listeners/" + i0+"/http/requestId",schemaPath:"#/properties/listeners/items/properties/http/properties/requestId/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err70);
+const err67 = {instancePath:instancePath+"/listeners/" + i0+"/http/requestId",schemaPath:"#/properties/listeners/items/properties/http/properties/requestId/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err67);
 errors++;
 }
 }
 if(data34.upgrades !== undefined){
-if(!(validate80(data34.upgrades, {instancePath:instancePath+"/listeners/" + i0+"/http/upgrades",parentData:data34,parentDataProperty:"upgrades",rootData}))){
-vErrors = vErrors === null ? validate80.errors : vErrors.concat(validate80.errors);
+if(!(validate82(data34.upgrades, {instancePath:instancePath+"/listeners/" + i0+"/http/upgrades",parentData:data34,parentDataProperty:"upgrades",rootData}))){
+vErrors = vErrors === null ? validate82.errors : vErrors.concat(validate82.errors);
 errors = vErrors.length;
 }
 }
@@ -3213,9 +2281,9 @@ for(let i8=0; i8<len8; i8++){
 let data73 = data72[i8];
 if(data73 && typeof data73 == "object" && !Array.isArray(data73)){
 for(const key9 in data73){
-if(!(((((((key9 === "grpcWeb") || (key9 === "grpcStats")) || (key9 === "admissionControl")) || (key9 === "concurrencyLimit")) || (key9 === "adaptiveConcurrency")) || (key9 === "localRateLimit")) || (key9 === "bandwidthLimit"))){
-const err71 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8,schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key9}};
-(vErrors ??= []).push(err71);
+if(!((key9 === "grpcWeb") || (key9 === "grpcStats"))){
+const err68 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8,schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key9}};
+(vErrors ??= []).push(err68);
 errors++;
 }
 }
@@ -3223,13 +2291,13 @@ if(data73.grpcWeb !== undefined){
 let data74 = data73.grpcWeb;
 if(data74 && typeof data74 == "object" && !Array.isArray(data74)){
 for(const key10 in data74){
-const err72 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8+"/grpcWeb",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcWeb/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key10}};
-(vErrors ??= []).push(err72);
+const err69 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8+"/grpcWeb",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcWeb/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key10}};
+(vErrors ??= []).push(err69);
 errors++;
 }
 } else {
-const err73 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8+"/grpcWeb",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcWeb/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err73);
+const err70 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8+"/grpcWeb",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcWeb/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err70);
 errors++;
 }
 }
@@ -3238,8 +2306,8 @@ let data75 = data73.grpcStats;
 if(data75 && typeof data75 == "object" && !Array.isArray(data75)){
 for(const key11 in data75){
 if(!(key11 === "methods")){
-const err74 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8+"/grpcStats",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcStats/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key11}};
-(vErrors ??= []).push(err74);
+const err71 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8+"/grpcStats",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcStats/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key11}};
+(vErrors ??= []).push(err71);
 errors++;
 }
 }
@@ -3251,524 +2319,247 @@ for(let i9=0; i9<len9; i9++){
 let data77 = data76[i9];
 if(typeof data77 === "string"){
 if(!(formats24(data77))){
-const err75 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8+"/grpcStats/methods/" + i9,schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcStats/properties/methods/items/format",keyword:"format",params:{format: "grpcMethod"}};
-(vErrors ??= []).push(err75);
+const err72 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8+"/grpcStats/methods/" + i9,schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcStats/properties/methods/items/format",keyword:"format",params:{format: "grpcMethod"}};
+(vErrors ??= []).push(err72);
 errors++;
 }
 } else {
-const err76 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8+"/grpcStats/methods/" + i9,schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcStats/properties/methods/items/type",keyword:"type",params:{type: "string"}};
+const err73 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8+"/grpcStats/methods/" + i9,schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcStats/properties/methods/items/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err73);
+errors++;
+}
+}
+} else {
+const err74 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8+"/grpcStats/methods",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcStats/properties/methods/type",keyword:"type",params:{type: "array"}};
+(vErrors ??= []).push(err74);
+errors++;
+}
+}
+} else {
+const err75 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8+"/grpcStats",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcStats/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err75);
+errors++;
+}
+}
+} else {
+const err76 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8,schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err76);
 errors++;
 }
 }
 } else {
-const err77 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8+"/grpcStats/methods",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcStats/properties/methods/type",keyword:"type",params:{type: "array"}};
+const err77 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/type",keyword:"type",params:{type: "array"}};
 (vErrors ??= []).push(err77);
 errors++;
 }
 }
-} else {
-const err78 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8+"/grpcStats",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcStats/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err78);
-errors++;
-}
-}
-if(data73.admissionControl !== undefined){
-let data78 = data73.admissionControl;
-if(data78 && typeof data78 == "object" && !Array.isArray(data78)){
-for(const key12 in data78){
-if(!((((((((key12 === "window") || (key12 === "successRatePercent")) || (key12 === "aggression")) || (key12 === "maxRejectionPercent")) || (key12 === "rpsThreshold")) || (key12 === "successStatuses")) || (key12 === "successGrpcStatuses")) || (key12 === "statPrefix"))){
-const err79 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8+"/admissionControl",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/admissionControl/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key12}};
-(vErrors ??= []).push(err79);
-errors++;
-}
-}
-if(data78.window !== undefined){
-if(!(validate28(data78.window, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8+"/admissionControl/window",parentData:data78,parentDataProperty:"window",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
-errors = vErrors.length;
-}
-}
-if(data78.successRatePercent !== undefined){
-if(!(validate83(data78.successRatePercent, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8+"/admissionControl/successRatePercent",parentData:data78,parentDataProperty:"successRatePercent",rootData}))){
-vErrors = vErrors === null ? validate83.errors : vErrors.concat(validate83.errors);
-errors = vErrors.length;
-}
-}
-if(data78.aggression !== undefined){
-if(!(validate85(data78.aggression, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8+"/admissionControl/aggression",parentData:data78,parentDataProperty:"aggression",rootData}))){
-vErrors = vErrors === null ? validate85.errors : vErrors.concat(validate85.errors);
-errors = vErrors.length;
-}
-}
-if(data78.maxRejectionPercent !== undefined){
-if(!(validate83(data78.maxRejectionPercent, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8+"/admissionControl/maxRejectionPercent",parentData:data78,parentDataProperty:"maxRejectionPercent",rootData}))){
-vErrors = vErrors === null ? validate83.errors : vErrors.concat(validate83.errors);
-errors = vErrors.length;
-}
-}
-if(data78.rpsThreshold !== undefined){
-if(!(validate34(data78.rpsThreshold, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8+"/admissionControl/rpsThreshold",parentData:data78,parentDataProperty:"rpsThreshold",rootData}))){
-vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
-errors = vErrors.length;
-}
-}
-if(data78.successStatuses !== undefined){
-if(!(validate89(data78.successStatuses, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8+"/admissionControl/successStatuses",parentData:data78,parentDataProperty:"successStatuses",rootData}))){
-vErrors = vErrors === null ? validate89.errors : vErrors.concat(validate89.errors);
-errors = vErrors.length;
-}
-}
-if(data78.successGrpcStatuses !== undefined){
-if(!(validate93(data78.successGrpcStatuses, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8+"/admissionControl/successGrpcStatuses",parentData:data78,parentDataProperty:"successGrpcStatuses",rootData}))){
-vErrors = vErrors === null ? validate93.errors : vErrors.concat(validate93.errors);
-errors = vErrors.length;
-}
-}
-if(data78.statPrefix !== undefined){
-if(!(validate31(data78.statPrefix, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8+"/admissionControl/statPrefix",parentData:data78,parentDataProperty:"statPrefix",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
-errors = vErrors.length;
-}
-}
-} else {
-const err80 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8+"/admissionControl",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/admissionControl/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err80);
-errors++;
-}
-}
-if(data73.concurrencyLimit !== undefined){
-let data87 = data73.concurrencyLimit;
-if(data87 && typeof data87 == "object" && !Array.isArray(data87)){
-if(data87.maxRequests === undefined){
-const err81 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8+"/concurrencyLimit",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/concurrencyLimit/required",keyword:"required",params:{missingProperty: "maxRequests"}};
-(vErrors ??= []).push(err81);
-errors++;
-}
-for(const key13 in data87){
-if(!(((key13 === "maxRequests") || (key13 === "status")) || (key13 === "statPrefix"))){
-const err82 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8+"/concurrencyLimit",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/concurrencyLimit/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key13}};
-(vErrors ??= []).push(err82);
-errors++;
-}
-}
-if(data87.maxRequests !== undefined){
-if(!(validate65(data87.maxRequests, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8+"/concurrencyLimit/maxRequests",parentData:data87,parentDataProperty:"maxRequests",rootData}))){
-vErrors = vErrors === null ? validate65.errors : vErrors.concat(validate65.errors);
-errors = vErrors.length;
-}
-}
-if(data87.status !== undefined){
-if(!(validate97(data87.status, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8+"/concurrencyLimit/status",parentData:data87,parentDataProperty:"status",rootData}))){
-vErrors = vErrors === null ? validate97.errors : vErrors.concat(validate97.errors);
-errors = vErrors.length;
-}
-}
-if(data87.statPrefix !== undefined){
-if(!(validate31(data87.statPrefix, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8+"/concurrencyLimit/statPrefix",parentData:data87,parentDataProperty:"statPrefix",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
-errors = vErrors.length;
-}
-}
-} else {
-const err83 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8+"/concurrencyLimit",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/concurrencyLimit/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err83);
-errors++;
-}
-}
-if(data73.adaptiveConcurrency !== undefined){
-let data91 = data73.adaptiveConcurrency;
-if(data91 && typeof data91 == "object" && !Array.isArray(data91)){
-for(const key14 in data91){
-if(!((((((key14 === "sampleAggregatePercentile") || (key14 === "concurrencyUpdateInterval")) || (key14 === "maxConcurrencyLimit")) || (key14 === "minRtt")) || (key14 === "status")) || (key14 === "statPrefix"))){
-const err84 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8+"/adaptiveConcurrency",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/adaptiveConcurrency/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key14}};
-(vErrors ??= []).push(err84);
-errors++;
-}
-}
-if(data91.sampleAggregatePercentile !== undefined){
-if(!(validate83(data91.sampleAggregatePercentile, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8+"/adaptiveConcurrency/sampleAggregatePercentile",parentData:data91,parentDataProperty:"sampleAggregatePercentile",rootData}))){
-vErrors = vErrors === null ? validate83.errors : vErrors.concat(validate83.errors);
-errors = vErrors.length;
-}
-}
-if(data91.concurrencyUpdateInterval !== undefined){
-if(!(validate28(data91.concurrencyUpdateInterval, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8+"/adaptiveConcurrency/concurrencyUpdateInterval",parentData:data91,parentDataProperty:"concurrencyUpdateInterval",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
-errors = vErrors.length;
-}
-}
-if(data91.maxConcurrencyLimit !== undefined){
-if(!(validate65(data91.maxConcurrencyLimit, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8+"/adaptiveConcurrency/maxConcurrencyLimit",parentData:data91,parentDataProperty:"maxConcurrencyLimit",rootData}))){
-vErrors = vErrors === null ? validate65.errors : vErrors.concat(validate65.errors);
-errors = vErrors.length;
-}
-}
-if(data91.minRtt !== undefined){
-if(!(validate103(data91.minRtt, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8+"/adaptiveConcurrency/minRtt",parentData:data91,parentDataProperty:"minRtt",rootData}))){
-vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
-errors = vErrors.length;
-}
-}
-if(data91.status !== undefined){
-if(!(validate97(data91.status, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8+"/adaptiveConcurrency/status",parentData:data91,parentDataProperty:"status",rootData}))){
-vErrors = vErrors === null ? validate97.errors : vErrors.concat(validate97.errors);
-errors = vErrors.length;
-}
-}
-if(data91.statPrefix !== undefined){
-if(!(validate31(data91.statPrefix, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8+"/adaptiveConcurrency/statPrefix",parentData:data91,parentDataProperty:"statPrefix",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
-errors = vErrors.length;
-}
-}
-} else {
-const err85 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8+"/adaptiveConcurrency",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/adaptiveConcurrency/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err85);
-errors++;
-}
-}
-if(data73.localRateLimit !== undefined){
-let data98 = data73.localRateLimit;
-if(data98 && typeof data98 == "object" && !Array.isArray(data98)){
-for(const key15 in data98){
-if(!(func2.call(schema6.properties.listeners.items.properties.http.properties.filters.items.properties.localRateLimit.properties, key15))){
-const err86 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8+"/localRateLimit",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/localRateLimit/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key15}};
-(vErrors ??= []).push(err86);
-errors++;
-}
-}
-if(data98.maxTokens !== undefined){
-if(!(validate112(data98.maxTokens, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8+"/localRateLimit/maxTokens",parentData:data98,parentDataProperty:"maxTokens",rootData}))){
-vErrors = vErrors === null ? validate112.errors : vErrors.concat(validate112.errors);
-errors = vErrors.length;
-}
-}
-if(data98.tokensPerFill !== undefined){
-if(!(validate112(data98.tokensPerFill, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8+"/localRateLimit/tokensPerFill",parentData:data98,parentDataProperty:"tokensPerFill",rootData}))){
-vErrors = vErrors === null ? validate112.errors : vErrors.concat(validate112.errors);
-errors = vErrors.length;
-}
-}
-if(data98.fillInterval !== undefined){
-if(!(validate28(data98.fillInterval, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8+"/localRateLimit/fillInterval",parentData:data98,parentDataProperty:"fillInterval",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
-errors = vErrors.length;
-}
-}
-if(data98.descriptors !== undefined){
-if(!(validate116(data98.descriptors, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8+"/localRateLimit/descriptors",parentData:data98,parentDataProperty:"descriptors",rootData}))){
-vErrors = vErrors === null ? validate116.errors : vErrors.concat(validate116.errors);
-errors = vErrors.length;
-}
-}
-if(data98.enabledPercent !== undefined){
-if(!(validate83(data98.enabledPercent, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8+"/localRateLimit/enabledPercent",parentData:data98,parentDataProperty:"enabledPercent",rootData}))){
-vErrors = vErrors === null ? validate83.errors : vErrors.concat(validate83.errors);
-errors = vErrors.length;
-}
-}
-if(data98.enforcedPercent !== undefined){
-if(!(validate83(data98.enforcedPercent, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8+"/localRateLimit/enforcedPercent",parentData:data98,parentDataProperty:"enforcedPercent",rootData}))){
-vErrors = vErrors === null ? validate83.errors : vErrors.concat(validate83.errors);
-errors = vErrors.length;
-}
-}
-if(data98.status !== undefined){
-if(!(validate97(data98.status, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8+"/localRateLimit/status",parentData:data98,parentDataProperty:"status",rootData}))){
-vErrors = vErrors === null ? validate97.errors : vErrors.concat(validate97.errors);
-errors = vErrors.length;
-}
-}
-if(data98.headers !== undefined){
-if(!(validate133(data98.headers, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8+"/localRateLimit/headers",parentData:data98,parentDataProperty:"headers",rootData}))){
-vErrors = vErrors === null ? validate133.errors : vErrors.concat(validate133.errors);
-errors = vErrors.length;
-}
-}
-if(data98.rateLimitHeaders !== undefined){
-if(!(validate24(data98.rateLimitHeaders, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8+"/localRateLimit/rateLimitHeaders",parentData:data98,parentDataProperty:"rateLimitHeaders",rootData}))){
-vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
-errors = vErrors.length;
-}
-}
-if(data98.statPrefix !== undefined){
-if(!(validate31(data98.statPrefix, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8+"/localRateLimit/statPrefix",parentData:data98,parentDataProperty:"statPrefix",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
-errors = vErrors.length;
-}
-}
-} else {
-const err87 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8+"/localRateLimit",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/localRateLimit/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err87);
-errors++;
-}
-}
-if(data73.bandwidthLimit !== undefined){
-let data109 = data73.bandwidthLimit;
-if(data109 && typeof data109 == "object" && !Array.isArray(data109)){
-for(const key16 in data109){
-if(!((((key16 === "requestRate") || (key16 === "responseRate")) || (key16 === "fillInterval")) || (key16 === "statPrefix"))){
-const err88 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8+"/bandwidthLimit",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/bandwidthLimit/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key16}};
-(vErrors ??= []).push(err88);
-errors++;
-}
-}
-if(data109.requestRate !== undefined){
-if(!(validate57(data109.requestRate, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8+"/bandwidthLimit/requestRate",parentData:data109,parentDataProperty:"requestRate",rootData}))){
-vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
-errors = vErrors.length;
-}
-}
-if(data109.responseRate !== undefined){
-if(!(validate57(data109.responseRate, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8+"/bandwidthLimit/responseRate",parentData:data109,parentDataProperty:"responseRate",rootData}))){
-vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
-errors = vErrors.length;
-}
-}
-if(data109.fillInterval !== undefined){
-if(!(validate28(data109.fillInterval, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8+"/bandwidthLimit/fillInterval",parentData:data109,parentDataProperty:"fillInterval",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
-errors = vErrors.length;
-}
-}
-if(data109.statPrefix !== undefined){
-if(!(validate31(data109.statPrefix, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8+"/bandwidthLimit/statPrefix",parentData:data109,parentDataProperty:"statPrefix",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
-errors = vErrors.length;
-}
-}
-} else {
-const err89 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8+"/bandwidthLimit",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/bandwidthLimit/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err89);
-errors++;
-}
-}
-} else {
-const err90 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8,schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err90);
-errors++;
-}
-}
-} else {
-const err91 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/type",keyword:"type",params:{type: "array"}};
-(vErrors ??= []).push(err91);
-errors++;
-}
-}
 if(data34.accessLog !== undefined){
-if(!(validate142(data34.accessLog, {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog",parentData:data34,parentDataProperty:"accessLog",rootData}))){
-vErrors = vErrors === null ? validate142.errors : vErrors.concat(validate142.errors);
+if(!(validate84(data34.accessLog, {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog",parentData:data34,parentDataProperty:"accessLog",rootData}))){
+vErrors = vErrors === null ? validate84.errors : vErrors.concat(validate84.errors);
 errors = vErrors.length;
 }
 }
 if(data34.routes !== undefined){
-if(!(validate147(data34.routes, {instancePath:instancePath+"/listeners/" + i0+"/http/routes",parentData:data34,parentDataProperty:"routes",rootData}))){
-vErrors = vErrors === null ? validate147.errors : vErrors.concat(validate147.errors);
+if(!(validate88(data34.routes, {instancePath:instancePath+"/listeners/" + i0+"/http/routes",parentData:data34,parentDataProperty:"routes",rootData}))){
+vErrors = vErrors === null ? validate88.errors : vErrors.concat(validate88.errors);
 errors = vErrors.length;
 }
 }
 if(data34.virtualHosts !== undefined){
-let data116 = data34.virtualHosts;
-if(Array.isArray(data116)){
-if(data116.length < 1){
-const err92 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/minItems",keyword:"minItems",params:{limit: 1}};
-(vErrors ??= []).push(err92);
+let data80 = data34.virtualHosts;
+if(Array.isArray(data80)){
+if(data80.length < 1){
+const err78 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/minItems",keyword:"minItems",params:{limit: 1}};
+(vErrors ??= []).push(err78);
 errors++;
 }
-const len10 = data116.length;
+const len10 = data80.length;
 for(let i10=0; i10<len10; i10++){
-let data117 = data116[i10];
-if(data117 && typeof data117 == "object" && !Array.isArray(data117)){
-if(data117.domains === undefined){
-const err93 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/required",keyword:"required",params:{missingProperty: "domains"}};
-(vErrors ??= []).push(err93);
+let data81 = data80[i10];
+if(data81 && typeof data81 == "object" && !Array.isArray(data81)){
+if(data81.domains === undefined){
+const err79 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/required",keyword:"required",params:{missingProperty: "domains"}};
+(vErrors ??= []).push(err79);
 errors++;
 }
-if(data117.routes === undefined){
-const err94 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/required",keyword:"required",params:{missingProperty: "routes"}};
-(vErrors ??= []).push(err94);
+if(data81.routes === undefined){
+const err80 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/required",keyword:"required",params:{missingProperty: "routes"}};
+(vErrors ??= []).push(err80);
 errors++;
 }
-for(const key17 in data117){
-if(!((((((key17 === "name") || (key17 === "domains")) || (key17 === "requestHeaders")) || (key17 === "responseHeaders")) || (key17 === "filters")) || (key17 === "routes"))){
-const err95 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key17}};
-(vErrors ??= []).push(err95);
+for(const key12 in data81){
+if(!(((((key12 === "name") || (key12 === "domains")) || (key12 === "requestHeaders")) || (key12 === "responseHeaders")) || (key12 === "routes"))){
+const err81 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key12}};
+(vErrors ??= []).push(err81);
 errors++;
 }
 }
-if(data117.name !== undefined){
-if(!(validate31(data117.name, {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10+"/name",parentData:data117,parentDataProperty:"name",rootData}))){
+if(data81.name !== undefined){
+if(!(validate31(data81.name, {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10+"/name",parentData:data81,parentDataProperty:"name",rootData}))){
 vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
 errors = vErrors.length;
 }
 }
-if(data117.domains !== undefined){
-let data119 = data117.domains;
-if(Array.isArray(data119)){
-if(data119.length < 1){
-const err96 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10+"/domains",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/minItems",keyword:"minItems",params:{limit: 1}};
-(vErrors ??= []).push(err96);
+if(data81.domains !== undefined){
+let data83 = data81.domains;
+if(Array.isArray(data83)){
+if(data83.length < 1){
+const err82 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10+"/domains",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/minItems",keyword:"minItems",params:{limit: 1}};
+(vErrors ??= []).push(err82);
 errors++;
 }
-const len11 = data119.length;
+const len11 = data83.length;
 for(let i11=0; i11<len11; i11++){
-let data120 = data119[i11];
-if(typeof data120 === "string"){
-if(!(formats60(data120))){
-const err97 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10+"/domains/" + i11,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/items/format",keyword:"format",params:{format: "domain"}};
-(vErrors ??= []).push(err97);
+let data84 = data83[i11];
+if(typeof data84 === "string"){
+if(!(formats58(data84))){
+const err83 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10+"/domains/" + i11,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/items/format",keyword:"format",params:{format: "domain"}};
+(vErrors ??= []).push(err83);
 errors++;
 }
 } else {
-const err98 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10+"/domains/" + i11,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/items/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err98);
+const err84 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10+"/domains/" + i11,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/items/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err84);
 errors++;
 }
 }
 } else {
-const err99 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10+"/domains",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/type",keyword:"type",params:{type: "array"}};
-(vErrors ??= []).push(err99);
+const err85 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10+"/domains",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/type",keyword:"type",params:{type: "array"}};
+(vErrors ??= []).push(err85);
 errors++;
 }
 }
-if(data117.requestHeaders !== undefined){
-if(!(validate185(data117.requestHeaders, {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10+"/requestHeaders",parentData:data117,parentDataProperty:"requestHeaders",rootData}))){
-vErrors = vErrors === null ? validate185.errors : vErrors.concat(validate185.errors);
+if(data81.requestHeaders !== undefined){
+if(!(validate125(data81.requestHeaders, {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10+"/requestHeaders",parentData:data81,parentDataProperty:"requestHeaders",rootData}))){
+vErrors = vErrors === null ? validate125.errors : vErrors.concat(validate125.errors);
 errors = vErrors.length;
 }
 }
-if(data117.responseHeaders !== undefined){
-if(!(validate185(data117.responseHeaders, {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10+"/responseHeaders",parentData:data117,parentDataProperty:"responseHeaders",rootData}))){
-vErrors = vErrors === null ? validate185.errors : vErrors.concat(validate185.errors);
+if(data81.responseHeaders !== undefined){
+if(!(validate125(data81.responseHeaders, {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10+"/responseHeaders",parentData:data81,parentDataProperty:"responseHeaders",rootData}))){
+vErrors = vErrors === null ? validate125.errors : vErrors.concat(validate125.errors);
 errors = vErrors.length;
 }
 }
-if(data117.filters !== undefined){
-if(!(validate194(data117.filters, {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10+"/filters",parentData:data117,parentDataProperty:"filters",rootData}))){
-vErrors = vErrors === null ? validate194.errors : vErrors.concat(validate194.errors);
-errors = vErrors.length;
-}
-}
-if(data117.routes !== undefined){
-if(!(validate147(data117.routes, {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10+"/routes",parentData:data117,parentDataProperty:"routes",rootData}))){
-vErrors = vErrors === null ? validate147.errors : vErrors.concat(validate147.errors);
+if(data81.routes !== undefined){
+if(!(validate88(data81.routes, {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10+"/routes",parentData:data81,parentDataProperty:"routes",rootData}))){
+vErrors = vErrors === null ? validate88.errors : vErrors.concat(validate88.errors);
 errors = vErrors.length;
 }
 }
 } else {
-const err100 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err100);
+const err86 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err86);
 errors++;
 }
 }
 } else {
-const err101 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/type",keyword:"type",params:{type: "array"}};
-(vErrors ??= []).push(err101);
+const err87 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/type",keyword:"type",params:{type: "array"}};
+(vErrors ??= []).push(err87);
 errors++;
 }
 }
 } else {
-const err102 = {instancePath:instancePath+"/listeners/" + i0+"/http",schemaPath:"#/properties/listeners/items/properties/http/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err102);
+const err88 = {instancePath:instancePath+"/listeners/" + i0+"/http",schemaPath:"#/properties/listeners/items/properties/http/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err88);
 errors++;
 }
 }
 if(data10.tcp !== undefined){
-let data125 = data10.tcp;
-if(data125 && typeof data125 == "object" && !Array.isArray(data125)){
-for(const key18 in data125){
-if(!((((((key18 === "cluster") || (key18 === "clusters")) || (key18 === "sniRoutes")) || (key18 === "idleTimeout")) || (key18 === "maxConnectAttempts")) || (key18 === "accessLog"))){
-const err103 = {instancePath:instancePath+"/listeners/" + i0+"/tcp",schemaPath:"#/properties/listeners/items/properties/tcp/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key18}};
-(vErrors ??= []).push(err103);
+let data88 = data10.tcp;
+if(data88 && typeof data88 == "object" && !Array.isArray(data88)){
+for(const key13 in data88){
+if(!((((((key13 === "cluster") || (key13 === "clusters")) || (key13 === "sniRoutes")) || (key13 === "idleTimeout")) || (key13 === "maxConnectAttempts")) || (key13 === "accessLog"))){
+const err89 = {instancePath:instancePath+"/listeners/" + i0+"/tcp",schemaPath:"#/properties/listeners/items/properties/tcp/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key13}};
+(vErrors ??= []).push(err89);
 errors++;
 }
 }
-if(data125.cluster !== undefined){
-if(!(validate31(data125.cluster, {instancePath:instancePath+"/listeners/" + i0+"/tcp/cluster",parentData:data125,parentDataProperty:"cluster",rootData}))){
+if(data88.cluster !== undefined){
+if(!(validate31(data88.cluster, {instancePath:instancePath+"/listeners/" + i0+"/tcp/cluster",parentData:data88,parentDataProperty:"cluster",rootData}))){
 vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
 errors = vErrors.length;
 }
 }
-if(data125.clusters !== undefined){
-if(!(validate170(data125.clusters, {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters",parentData:data125,parentDataProperty:"clusters",rootData}))){
-vErrors = vErrors === null ? validate170.errors : vErrors.concat(validate170.errors);
+if(data88.clusters !== undefined){
+if(!(validate111(data88.clusters, {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters",parentData:data88,parentDataProperty:"clusters",rootData}))){
+vErrors = vErrors === null ? validate111.errors : vErrors.concat(validate111.errors);
 errors = vErrors.length;
 }
 }
-if(data125.sniRoutes !== undefined){
-let data128 = data125.sniRoutes;
-if(data128 && typeof data128 == "object" && !Array.isArray(data128)){
-for(const key19 in data128){
-const _errs207 = errors;
-if(typeof key19 === "string"){
-if(!(formats62(key19))){
-const err104 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/propertyNames/format",keyword:"format",params:{format: "serverNamePattern"},propertyName:key19};
-(vErrors ??= []).push(err104);
+if(data88.sniRoutes !== undefined){
+let data91 = data88.sniRoutes;
+if(data91 && typeof data91 == "object" && !Array.isArray(data91)){
+for(const key14 in data91){
+const _errs159 = errors;
+if(typeof key14 === "string"){
+if(!(formats60(key14))){
+const err90 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/propertyNames/format",keyword:"format",params:{format: "serverNamePattern"},propertyName:key14};
+(vErrors ??= []).push(err90);
 errors++;
 }
 } else {
-const err105 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key19};
-(vErrors ??= []).push(err105);
+const err91 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key14};
+(vErrors ??= []).push(err91);
 errors++;
 }
-var valid45 = _errs207 === errors;
-if(!valid45){
-const err106 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/propertyNames",keyword:"propertyNames",params:{propertyName: key19}};
-(vErrors ??= []).push(err106);
+var valid40 = _errs159 === errors;
+if(!valid40){
+const err92 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/propertyNames",keyword:"propertyNames",params:{propertyName: key14}};
+(vErrors ??= []).push(err92);
 errors++;
 }
 }
-for(const key20 in data128){
-let data129 = data128[key20];
-const _errs211 = errors;
-let valid47 = false;
-const _errs212 = errors;
-if(typeof data129 === "string"){
-if(!(formats4(data129))){
-const err107 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key20.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/0/format",keyword:"format",params:{format: "name"}};
-(vErrors ??= []).push(err107);
+for(const key15 in data91){
+let data92 = data91[key15];
+const _errs163 = errors;
+let valid42 = false;
+const _errs164 = errors;
+if(typeof data92 === "string"){
+if(!(formats4(data92))){
+const err93 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key15.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/0/format",keyword:"format",params:{format: "name"}};
+(vErrors ??= []).push(err93);
 errors++;
 }
 } else {
-const err108 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key20.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err108);
+const err94 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key15.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err94);
 errors++;
 }
-var _valid3 = _errs212 === errors;
-valid47 = valid47 || _valid3;
-if(!valid47){
-const _errs214 = errors;
-if(Array.isArray(data129)){
-if(data129.length < 1){
-const err109 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key20.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/minItems",keyword:"minItems",params:{limit: 1}};
-(vErrors ??= []).push(err109);
+var _valid3 = _errs164 === errors;
+valid42 = valid42 || _valid3;
+if(!valid42){
+const _errs166 = errors;
+if(Array.isArray(data92)){
+if(data92.length < 1){
+const err95 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key15.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/minItems",keyword:"minItems",params:{limit: 1}};
+(vErrors ??= []).push(err95);
 errors++;
 }
-const len12 = data129.length;
+const len12 = data92.length;
 for(let i12=0; i12<len12; i12++){
-if(!(validate171(data129[i12], {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key20.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i12,parentData:data129,parentDataProperty:i12,rootData}))){
-vErrors = vErrors === null ? validate171.errors : vErrors.concat(validate171.errors);
+if(!(validate112(data92[i12], {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i12,parentData:data92,parentDataProperty:i12,rootData}))){
+vErrors = vErrors === null ? validate112.errors : vErrors.concat(validate112.errors);
 errors = vErrors.length;
 }
 }
 } else {
-const err110 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key20.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "array"}};
-(vErrors ??= []).push(err110);
+const err96 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key15.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "array"}};
+(vErrors ??= []).push(err96);
 errors++;
 }
-var _valid3 = _errs214 === errors;
-valid47 = valid47 || _valid3;
+var _valid3 = _errs166 === errors;
+valid42 = valid42 || _valid3;
 }
-if(!valid47){
-const err111 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key20.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf",keyword:"anyOf",params:{}};
-(vErrors ??= []).push(err111);
+if(!valid42){
+const err97 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key15.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf",keyword:"anyOf",params:{}};
+(vErrors ??= []).push(err97);
 errors++;
 } else {
-errors = _errs211;
+errors = _errs163;
 if(vErrors !== null){
-if(_errs211){
-vErrors.length = _errs211;
+if(_errs163){
+vErrors.length = _errs163;
 } else {
 vErrors = null;
 }
@@ -3776,187 +2567,187 @@ vErrors = null;
 }
 }
 } else {
-const err112 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err112);
+const err98 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err98);
 errors++;
 }
 }
-if(data125.idleTimeout !== undefined){
-if(!(validate28(data125.idleTimeout, {instancePath:instancePath+"/listeners/" + i0+"/tcp/idleTimeout",parentData:data125,parentDataProperty:"idleTimeout",rootData}))){
+if(data88.idleTimeout !== undefined){
+if(!(validate28(data88.idleTimeout, {instancePath:instancePath+"/listeners/" + i0+"/tcp/idleTimeout",parentData:data88,parentDataProperty:"idleTimeout",rootData}))){
 vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
 errors = vErrors.length;
 }
 }
-if(data125.maxConnectAttempts !== undefined){
-let data132 = data125.maxConnectAttempts;
-if(!(((typeof data132 == "number") && (!(data132 % 1) && !isNaN(data132))) && (isFinite(data132)))){
-const err113 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/maxConnectAttempts",schemaPath:"#/properties/listeners/items/properties/tcp/properties/maxConnectAttempts/type",keyword:"type",params:{type: "integer"}};
-(vErrors ??= []).push(err113);
+if(data88.maxConnectAttempts !== undefined){
+let data95 = data88.maxConnectAttempts;
+if(!(((typeof data95 == "number") && (!(data95 % 1) && !isNaN(data95))) && (isFinite(data95)))){
+const err99 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/maxConnectAttempts",schemaPath:"#/properties/listeners/items/properties/tcp/properties/maxConnectAttempts/type",keyword:"type",params:{type: "integer"}};
+(vErrors ??= []).push(err99);
 errors++;
 }
-if((typeof data132 == "number") && (isFinite(data132))){
-if(data132 > 100 || isNaN(data132)){
-const err114 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/maxConnectAttempts",schemaPath:"#/properties/listeners/items/properties/tcp/properties/maxConnectAttempts/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100}};
-(vErrors ??= []).push(err114);
+if((typeof data95 == "number") && (isFinite(data95))){
+if(data95 > 100 || isNaN(data95)){
+const err100 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/maxConnectAttempts",schemaPath:"#/properties/listeners/items/properties/tcp/properties/maxConnectAttempts/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100}};
+(vErrors ??= []).push(err100);
 errors++;
 }
-if(data132 < 1 || isNaN(data132)){
-const err115 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/maxConnectAttempts",schemaPath:"#/properties/listeners/items/properties/tcp/properties/maxConnectAttempts/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
-(vErrors ??= []).push(err115);
+if(data95 < 1 || isNaN(data95)){
+const err101 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/maxConnectAttempts",schemaPath:"#/properties/listeners/items/properties/tcp/properties/maxConnectAttempts/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
+(vErrors ??= []).push(err101);
 errors++;
 }
 }
 }
-if(data125.accessLog !== undefined){
-if(!(validate142(data125.accessLog, {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog",parentData:data125,parentDataProperty:"accessLog",rootData}))){
-vErrors = vErrors === null ? validate142.errors : vErrors.concat(validate142.errors);
+if(data88.accessLog !== undefined){
+if(!(validate84(data88.accessLog, {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog",parentData:data88,parentDataProperty:"accessLog",rootData}))){
+vErrors = vErrors === null ? validate84.errors : vErrors.concat(validate84.errors);
 errors = vErrors.length;
 }
 }
 } else {
-const err116 = {instancePath:instancePath+"/listeners/" + i0+"/tcp",schemaPath:"#/properties/listeners/items/properties/tcp/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err116);
+const err102 = {instancePath:instancePath+"/listeners/" + i0+"/tcp",schemaPath:"#/properties/listeners/items/properties/tcp/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err102);
 errors++;
 }
 }
 } else {
-const err117 = {instancePath:instancePath+"/listeners/" + i0,schemaPath:"#/properties/listeners/items/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err117);
+const err103 = {instancePath:instancePath+"/listeners/" + i0,schemaPath:"#/properties/listeners/items/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err103);
 errors++;
 }
 }
 } else {
-const err118 = {instancePath:instancePath+"/listeners",schemaPath:"#/properties/listeners/type",keyword:"type",params:{type: "array"}};
-(vErrors ??= []).push(err118);
+const err104 = {instancePath:instancePath+"/listeners",schemaPath:"#/properties/listeners/type",keyword:"type",params:{type: "array"}};
+(vErrors ??= []).push(err104);
 errors++;
 }
 }
 if(data.clusters !== undefined){
-let data134 = data.clusters;
-if(Array.isArray(data134)){
-const len13 = data134.length;
+let data97 = data.clusters;
+if(Array.isArray(data97)){
+const len13 = data97.length;
 for(let i13=0; i13<len13; i13++){
-let data135 = data134[i13];
-if(data135 && typeof data135 == "object" && !Array.isArray(data135)){
-if(data135.name === undefined){
-const err119 = {instancePath:instancePath+"/clusters/" + i13,schemaPath:"#/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
-(vErrors ??= []).push(err119);
+let data98 = data97[i13];
+if(data98 && typeof data98 == "object" && !Array.isArray(data98)){
+if(data98.name === undefined){
+const err105 = {instancePath:instancePath+"/clusters/" + i13,schemaPath:"#/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
+(vErrors ??= []).push(err105);
 errors++;
 }
-for(const key21 in data135){
-if(!(func2.call(schema6.properties.clusters.items.properties, key21))){
-const err120 = {instancePath:instancePath+"/clusters/" + i13,schemaPath:"#/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key21}};
-(vErrors ??= []).push(err120);
+for(const key16 in data98){
+if(!(func2.call(schema6.properties.clusters.items.properties, key16))){
+const err106 = {instancePath:instancePath+"/clusters/" + i13,schemaPath:"#/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key16}};
+(vErrors ??= []).push(err106);
 errors++;
 }
 }
-if(data135.name !== undefined){
-if(!(validate31(data135.name, {instancePath:instancePath+"/clusters/" + i13+"/name",parentData:data135,parentDataProperty:"name",rootData}))){
+if(data98.name !== undefined){
+if(!(validate31(data98.name, {instancePath:instancePath+"/clusters/" + i13+"/name",parentData:data98,parentDataProperty:"name",rootData}))){
 vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
 errors = vErrors.length;
 }
 }
-if(data135.type !== undefined){
-let data137 = data135.type;
-if(typeof data137 !== "string"){
-const err121 = {instancePath:instancePath+"/clusters/" + i13+"/type",schemaPath:"#/properties/clusters/items/properties/type/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err121);
+if(data98.type !== undefined){
+let data100 = data98.type;
+if(typeof data100 !== "string"){
+const err107 = {instancePath:instancePath+"/clusters/" + i13+"/type",schemaPath:"#/properties/clusters/items/properties/type/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err107);
 errors++;
 }
-if(!((data137 === "static") || (data137 === "originalDst"))){
-const err122 = {instancePath:instancePath+"/clusters/" + i13+"/type",schemaPath:"#/properties/clusters/items/properties/type/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.type.enum}};
-(vErrors ??= []).push(err122);
+if(!((data100 === "static") || (data100 === "originalDst"))){
+const err108 = {instancePath:instancePath+"/clusters/" + i13+"/type",schemaPath:"#/properties/clusters/items/properties/type/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.type.enum}};
+(vErrors ??= []).push(err108);
 errors++;
 }
 }
-if(data135.endpoints !== undefined){
-let data138 = data135.endpoints;
-if(Array.isArray(data138)){
-const len14 = data138.length;
+if(data98.endpoints !== undefined){
+let data101 = data98.endpoints;
+if(Array.isArray(data101)){
+const len14 = data101.length;
 for(let i14=0; i14<len14; i14++){
-let data139 = data138[i14];
-const _errs232 = errors;
-let valid55 = false;
-const _errs233 = errors;
-if(typeof data139 === "string"){
-if(!(formats66(data139))){
-const err123 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/0/format",keyword:"format",params:{format: "endpointAddress"}};
-(vErrors ??= []).push(err123);
+let data102 = data101[i14];
+const _errs184 = errors;
+let valid50 = false;
+const _errs185 = errors;
+if(typeof data102 === "string"){
+if(!(formats64(data102))){
+const err109 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/0/format",keyword:"format",params:{format: "endpointAddress"}};
+(vErrors ??= []).push(err109);
 errors++;
 }
 } else {
-const err124 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/0/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err124);
+const err110 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/0/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err110);
 errors++;
 }
-var _valid4 = _errs233 === errors;
-valid55 = valid55 || _valid4;
-if(!valid55){
-const _errs235 = errors;
-if(data139 && typeof data139 == "object" && !Array.isArray(data139)){
-if(data139.address === undefined){
-const err125 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/required",keyword:"required",params:{missingProperty: "address"}};
-(vErrors ??= []).push(err125);
+var _valid4 = _errs185 === errors;
+valid50 = valid50 || _valid4;
+if(!valid50){
+const _errs187 = errors;
+if(data102 && typeof data102 == "object" && !Array.isArray(data102)){
+if(data102.address === undefined){
+const err111 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/required",keyword:"required",params:{missingProperty: "address"}};
+(vErrors ??= []).push(err111);
 errors++;
 }
-for(const key22 in data139){
-if(!((key22 === "address") || (key22 === "weight"))){
-const err126 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key22}};
-(vErrors ??= []).push(err126);
+for(const key17 in data102){
+if(!((key17 === "address") || (key17 === "weight"))){
+const err112 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key17}};
+(vErrors ??= []).push(err112);
 errors++;
 }
 }
-if(data139.address !== undefined){
-let data140 = data139.address;
-if(typeof data140 === "string"){
-if(!(formats66(data140))){
-const err127 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14+"/address",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/address/format",keyword:"format",params:{format: "endpointAddress"}};
-(vErrors ??= []).push(err127);
+if(data102.address !== undefined){
+let data103 = data102.address;
+if(typeof data103 === "string"){
+if(!(formats64(data103))){
+const err113 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14+"/address",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/address/format",keyword:"format",params:{format: "endpointAddress"}};
+(vErrors ??= []).push(err113);
 errors++;
 }
 } else {
-const err128 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14+"/address",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/address/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err128);
+const err114 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14+"/address",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/address/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err114);
 errors++;
 }
 }
-if(data139.weight !== undefined){
-let data141 = data139.weight;
-if(!(((typeof data141 == "number") && (!(data141 % 1) && !isNaN(data141))) && (isFinite(data141)))){
-const err129 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/type",keyword:"type",params:{type: "integer"}};
-(vErrors ??= []).push(err129);
+if(data102.weight !== undefined){
+let data104 = data102.weight;
+if(!(((typeof data104 == "number") && (!(data104 % 1) && !isNaN(data104))) && (isFinite(data104)))){
+const err115 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/type",keyword:"type",params:{type: "integer"}};
+(vErrors ??= []).push(err115);
 errors++;
 }
-if((typeof data141 == "number") && (isFinite(data141))){
-if(data141 > 4294967295 || isNaN(data141)){
-const err130 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
-(vErrors ??= []).push(err130);
+if((typeof data104 == "number") && (isFinite(data104))){
+if(data104 > 4294967295 || isNaN(data104)){
+const err116 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
+(vErrors ??= []).push(err116);
 errors++;
 }
-if(data141 < 1 || isNaN(data141)){
-const err131 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
-(vErrors ??= []).push(err131);
+if(data104 < 1 || isNaN(data104)){
+const err117 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
+(vErrors ??= []).push(err117);
 errors++;
 }
 }
 }
 } else {
-const err132 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err132);
+const err118 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err118);
 errors++;
 }
-var _valid4 = _errs235 === errors;
-valid55 = valid55 || _valid4;
+var _valid4 = _errs187 === errors;
+valid50 = valid50 || _valid4;
 }
-if(!valid55){
-const err133 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf",keyword:"anyOf",params:{}};
-(vErrors ??= []).push(err133);
+if(!valid50){
+const err119 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf",keyword:"anyOf",params:{}};
+(vErrors ??= []).push(err119);
 errors++;
 } else {
-errors = _errs232;
+errors = _errs184;
 if(vErrors !== null){
-if(_errs232){
-vErrors.length = _errs232;
+if(_errs184){
+vErrors.length = _errs184;
 } else {
 vErrors = null;
 }
@@ -3964,235 +2755,446 @@ vErrors = null;
 }
 }
 } else {
-const err134 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints",schemaPath:"#/properties/clusters/items/properties/endpoints/type",keyword:"type",params:{type: "array"}};
-(vErrors ??= []).push(err134);
+const err120 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints",schemaPath:"#/properties/clusters/items/properties/endpoints/type",keyword:"type",params:{type: "array"}};
+(vErrors ??= []).push(err120);
 errors++;
 }
 }
-if(data135.protocol !== undefined){
-let data142 = data135.protocol;
-if(typeof data142 !== "string"){
-const err135 = {instancePath:instancePath+"/clusters/" + i13+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err135);
+if(data98.protocol !== undefined){
+let data105 = data98.protocol;
+if(typeof data105 !== "string"){
+const err121 = {instancePath:instancePath+"/clusters/" + i13+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err121);
 errors++;
 }
-if(!(((data142 === "http1") || (data142 === "http2")) || (data142 === "auto"))){
-const err136 = {instancePath:instancePath+"/clusters/" + i13+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.protocol.enum}};
-(vErrors ??= []).push(err136);
-errors++;
-}
-}
-if(data135.proxyProtocol !== undefined){
-let data143 = data135.proxyProtocol;
-if(typeof data143 !== "string"){
-const err137 = {instancePath:instancePath+"/clusters/" + i13+"/proxyProtocol",schemaPath:"#/properties/clusters/items/properties/proxyProtocol/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err137);
-errors++;
-}
-if(!((data143 === "v1") || (data143 === "v2"))){
-const err138 = {instancePath:instancePath+"/clusters/" + i13+"/proxyProtocol",schemaPath:"#/properties/clusters/items/properties/proxyProtocol/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.proxyProtocol.enum}};
-(vErrors ??= []).push(err138);
+if(!(((data105 === "http1") || (data105 === "http2")) || (data105 === "auto"))){
+const err122 = {instancePath:instancePath+"/clusters/" + i13+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.protocol.enum}};
+(vErrors ??= []).push(err122);
 errors++;
 }
 }
-if(data135.tls !== undefined){
-let data144 = data135.tls;
-if(data144 && typeof data144 == "object" && !Array.isArray(data144)){
-for(const key23 in data144){
-if(!((((((key23 === "ca") || (key23 === "serverName")) || (key23 === "subjectAltNames")) || (key23 === "cert")) || (key23 === "key")) || (key23 === "insecureSkipVerify"))){
-const err139 = {instancePath:instancePath+"/clusters/" + i13+"/tls",schemaPath:"#/properties/clusters/items/properties/tls/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key23}};
-(vErrors ??= []).push(err139);
+if(data98.proxyProtocol !== undefined){
+let data106 = data98.proxyProtocol;
+if(typeof data106 !== "string"){
+const err123 = {instancePath:instancePath+"/clusters/" + i13+"/proxyProtocol",schemaPath:"#/properties/clusters/items/properties/proxyProtocol/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err123);
+errors++;
+}
+if(!((data106 === "v1") || (data106 === "v2"))){
+const err124 = {instancePath:instancePath+"/clusters/" + i13+"/proxyProtocol",schemaPath:"#/properties/clusters/items/properties/proxyProtocol/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.proxyProtocol.enum}};
+(vErrors ??= []).push(err124);
 errors++;
 }
 }
-if(data144.ca !== undefined){
-if(!(validate31(data144.ca, {instancePath:instancePath+"/clusters/" + i13+"/tls/ca",parentData:data144,parentDataProperty:"ca",rootData}))){
+if(data98.tls !== undefined){
+let data107 = data98.tls;
+if(data107 && typeof data107 == "object" && !Array.isArray(data107)){
+for(const key18 in data107){
+if(!((((((key18 === "ca") || (key18 === "serverName")) || (key18 === "subjectAltNames")) || (key18 === "cert")) || (key18 === "key")) || (key18 === "insecureSkipVerify"))){
+const err125 = {instancePath:instancePath+"/clusters/" + i13+"/tls",schemaPath:"#/properties/clusters/items/properties/tls/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key18}};
+(vErrors ??= []).push(err125);
+errors++;
+}
+}
+if(data107.ca !== undefined){
+if(!(validate31(data107.ca, {instancePath:instancePath+"/clusters/" + i13+"/tls/ca",parentData:data107,parentDataProperty:"ca",rootData}))){
 vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
 errors = vErrors.length;
 }
 }
-if(data144.serverName !== undefined){
-if(!(validate183(data144.serverName, {instancePath:instancePath+"/clusters/" + i13+"/tls/serverName",parentData:data144,parentDataProperty:"serverName",rootData}))){
-vErrors = vErrors === null ? validate183.errors : vErrors.concat(validate183.errors);
+if(data107.serverName !== undefined){
+if(!(validate123(data107.serverName, {instancePath:instancePath+"/clusters/" + i13+"/tls/serverName",parentData:data107,parentDataProperty:"serverName",rootData}))){
+vErrors = vErrors === null ? validate123.errors : vErrors.concat(validate123.errors);
 errors = vErrors.length;
 }
 }
-if(data144.subjectAltNames !== undefined){
-if(!(validate40(data144.subjectAltNames, {instancePath:instancePath+"/clusters/" + i13+"/tls/subjectAltNames",parentData:data144,parentDataProperty:"subjectAltNames",rootData}))){
+if(data107.subjectAltNames !== undefined){
+if(!(validate40(data107.subjectAltNames, {instancePath:instancePath+"/clusters/" + i13+"/tls/subjectAltNames",parentData:data107,parentDataProperty:"subjectAltNames",rootData}))){
 vErrors = vErrors === null ? validate40.errors : vErrors.concat(validate40.errors);
 errors = vErrors.length;
 }
 }
-if(data144.cert !== undefined){
-if(!(validate31(data144.cert, {instancePath:instancePath+"/clusters/" + i13+"/tls/cert",parentData:data144,parentDataProperty:"cert",rootData}))){
+if(data107.cert !== undefined){
+if(!(validate31(data107.cert, {instancePath:instancePath+"/clusters/" + i13+"/tls/cert",parentData:data107,parentDataProperty:"cert",rootData}))){
 vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
 errors = vErrors.length;
 }
 }
-if(data144.key !== undefined){
-if(!(validate31(data144.key, {instancePath:instancePath+"/clusters/" + i13+"/tls/key",parentData:data144,parentDataProperty:"key",rootData}))){
+if(data107.key !== undefined){
+if(!(validate31(data107.key, {instancePath:instancePath+"/clusters/" + i13+"/tls/key",parentData:data107,parentDataProperty:"key",rootData}))){
 vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
 errors = vErrors.length;
 }
 }
-if(data144.insecureSkipVerify !== undefined){
-if(!(validate24(data144.insecureSkipVerify, {instancePath:instancePath+"/clusters/" + i13+"/tls/insecureSkipVerify",parentData:data144,parentDataProperty:"insecureSkipVerify",rootData}))){
+if(data107.insecureSkipVerify !== undefined){
+if(!(validate24(data107.insecureSkipVerify, {instancePath:instancePath+"/clusters/" + i13+"/tls/insecureSkipVerify",parentData:data107,parentDataProperty:"insecureSkipVerify",rootData}))){
 vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
 errors = vErrors.length;
 }
 }
 } else {
-const err140 = {instancePath:instancePath+"/clusters/" + i13+"/tls",schemaPath:"#/properties/clusters/items/properties/tls/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err140);
+const err126 = {instancePath:instancePath+"/clusters/" + i13+"/tls",schemaPath:"#/properties/clusters/items/properties/tls/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err126);
 errors++;
 }
 }
-if(data135.connectTimeout !== undefined){
-if(!(validate28(data135.connectTimeout, {instancePath:instancePath+"/clusters/" + i13+"/connectTimeout",parentData:data135,parentDataProperty:"connectTimeout",rootData}))){
+if(data98.connectTimeout !== undefined){
+if(!(validate28(data98.connectTimeout, {instancePath:instancePath+"/clusters/" + i13+"/connectTimeout",parentData:data98,parentDataProperty:"connectTimeout",rootData}))){
 vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
 errors = vErrors.length;
 }
 }
-if(data135.loadBalancing !== undefined){
-let data152 = data135.loadBalancing;
-if(data152 && typeof data152 == "object" && !Array.isArray(data152)){
-for(const key24 in data152){
-if(!(key24 === "policy")){
-const err141 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key24}};
+if(data98.loadBalancing !== undefined){
+let data115 = data98.loadBalancing;
+if(data115 && typeof data115 == "object" && !Array.isArray(data115)){
+for(const key19 in data115){
+if(!(key19 === "policy")){
+const err127 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key19}};
+(vErrors ??= []).push(err127);
+errors++;
+}
+}
+if(data115.policy !== undefined){
+let data116 = data115.policy;
+if(typeof data116 !== "string"){
+const err128 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err128);
+errors++;
+}
+if(!((data116 === "roundRobin") || (data116 === "random"))){
+const err129 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.loadBalancing.properties.policy.enum}};
+(vErrors ??= []).push(err129);
+errors++;
+}
+}
+} else {
+const err130 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err130);
+errors++;
+}
+}
+if(data98.connections !== undefined){
+let data117 = data98.connections;
+if(data117 && typeof data117 == "object" && !Array.isArray(data117)){
+for(const key20 in data117){
+if(!((key20 === "idleTimeout") || (key20 === "maxRequests"))){
+const err131 = {instancePath:instancePath+"/clusters/" + i13+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key20}};
+(vErrors ??= []).push(err131);
+errors++;
+}
+}
+if(data117.idleTimeout !== undefined){
+if(!(validate28(data117.idleTimeout, {instancePath:instancePath+"/clusters/" + i13+"/connections/idleTimeout",parentData:data117,parentDataProperty:"idleTimeout",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+if(data117.maxRequests !== undefined){
+if(!(validate34(data117.maxRequests, {instancePath:instancePath+"/clusters/" + i13+"/connections/maxRequests",parentData:data117,parentDataProperty:"maxRequests",rootData}))){
+vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err132 = {instancePath:instancePath+"/clusters/" + i13+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err132);
+errors++;
+}
+}
+if(data98.http2 !== undefined){
+let data120 = data98.http2;
+if(data120 && typeof data120 == "object" && !Array.isArray(data120)){
+for(const key21 in data120){
+if(!((key21 === "keepAliveInterval") || (key21 === "keepAliveTimeout"))){
+const err133 = {instancePath:instancePath+"/clusters/" + i13+"/http2",schemaPath:"#/properties/clusters/items/properties/http2/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key21}};
+(vErrors ??= []).push(err133);
+errors++;
+}
+}
+if(data120.keepAliveInterval !== undefined){
+if(!(validate28(data120.keepAliveInterval, {instancePath:instancePath+"/clusters/" + i13+"/http2/keepAliveInterval",parentData:data120,parentDataProperty:"keepAliveInterval",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+if(data120.keepAliveTimeout !== undefined){
+if(!(validate28(data120.keepAliveTimeout, {instancePath:instancePath+"/clusters/" + i13+"/http2/keepAliveTimeout",parentData:data120,parentDataProperty:"keepAliveTimeout",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err134 = {instancePath:instancePath+"/clusters/" + i13+"/http2",schemaPath:"#/properties/clusters/items/properties/http2/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err134);
+errors++;
+}
+}
+if(data98.circuitBreakers !== undefined){
+let data123 = data98.circuitBreakers;
+if(data123 && typeof data123 == "object" && !Array.isArray(data123)){
+for(const key22 in data123){
+if(!((((key22 === "maxConnections") || (key22 === "maxPendingRequests")) || (key22 === "maxRequests")) || (key22 === "maxRetries"))){
+const err135 = {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key22}};
+(vErrors ??= []).push(err135);
+errors++;
+}
+}
+if(data123.maxConnections !== undefined){
+if(!(validate34(data123.maxConnections, {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/maxConnections",parentData:data123,parentDataProperty:"maxConnections",rootData}))){
+vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+errors = vErrors.length;
+}
+}
+if(data123.maxPendingRequests !== undefined){
+if(!(validate34(data123.maxPendingRequests, {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/maxPendingRequests",parentData:data123,parentDataProperty:"maxPendingRequests",rootData}))){
+vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+errors = vErrors.length;
+}
+}
+if(data123.maxRequests !== undefined){
+if(!(validate34(data123.maxRequests, {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/maxRequests",parentData:data123,parentDataProperty:"maxRequests",rootData}))){
+vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+errors = vErrors.length;
+}
+}
+if(data123.maxRetries !== undefined){
+if(!(validate34(data123.maxRetries, {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/maxRetries",parentData:data123,parentDataProperty:"maxRetries",rootData}))){
+vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err136 = {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err136);
+errors++;
+}
+}
+if(data98.outlierDetection !== undefined){
+let data128 = data98.outlierDetection;
+if(data128 && typeof data128 == "object" && !Array.isArray(data128)){
+for(const key23 in data128){
+if(!(func2.call(schema6.properties.clusters.items.properties.outlierDetection.properties, key23))){
+const err137 = {instancePath:instancePath+"/clusters/" + i13+"/outlierDetection",schemaPath:"#/properties/clusters/items/properties/outlierDetection/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key23}};
+(vErrors ??= []).push(err137);
+errors++;
+}
+}
+if(data128.interval !== undefined){
+if(!(validate28(data128.interval, {instancePath:instancePath+"/clusters/" + i13+"/outlierDetection/interval",parentData:data128,parentDataProperty:"interval",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+if(data128.baseEjectionTime !== undefined){
+if(!(validate28(data128.baseEjectionTime, {instancePath:instancePath+"/clusters/" + i13+"/outlierDetection/baseEjectionTime",parentData:data128,parentDataProperty:"baseEjectionTime",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+if(data128.maxEjectionTime !== undefined){
+if(!(validate28(data128.maxEjectionTime, {instancePath:instancePath+"/clusters/" + i13+"/outlierDetection/maxEjectionTime",parentData:data128,parentDataProperty:"maxEjectionTime",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+if(data128.maxEjectionTimeJitter !== undefined){
+if(!(validate28(data128.maxEjectionTimeJitter, {instancePath:instancePath+"/clusters/" + i13+"/outlierDetection/maxEjectionTimeJitter",parentData:data128,parentDataProperty:"maxEjectionTimeJitter",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+if(data128.maxEjectionPercent !== undefined){
+if(!(validate55(data128.maxEjectionPercent, {instancePath:instancePath+"/clusters/" + i13+"/outlierDetection/maxEjectionPercent",parentData:data128,parentDataProperty:"maxEjectionPercent",rootData}))){
+vErrors = vErrors === null ? validate55.errors : vErrors.concat(validate55.errors);
+errors = vErrors.length;
+}
+}
+if(data128.alwaysEjectOneHost !== undefined){
+if(!(validate24(data128.alwaysEjectOneHost, {instancePath:instancePath+"/clusters/" + i13+"/outlierDetection/alwaysEjectOneHost",parentData:data128,parentDataProperty:"alwaysEjectOneHost",rootData}))){
+vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
+errors = vErrors.length;
+}
+}
+if(data128.consecutive5xx !== undefined){
+if(!(validate34(data128.consecutive5xx, {instancePath:instancePath+"/clusters/" + i13+"/outlierDetection/consecutive5xx",parentData:data128,parentDataProperty:"consecutive5xx",rootData}))){
+vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+errors = vErrors.length;
+}
+}
+if(data128.enforcingConsecutive5xxPercent !== undefined){
+if(!(validate55(data128.enforcingConsecutive5xxPercent, {instancePath:instancePath+"/clusters/" + i13+"/outlierDetection/enforcingConsecutive5xxPercent",parentData:data128,parentDataProperty:"enforcingConsecutive5xxPercent",rootData}))){
+vErrors = vErrors === null ? validate55.errors : vErrors.concat(validate55.errors);
+errors = vErrors.length;
+}
+}
+if(data128.consecutiveGatewayFailure !== undefined){
+if(!(validate34(data128.consecutiveGatewayFailure, {instancePath:instancePath+"/clusters/" + i13+"/outlierDetection/consecutiveGatewayFailure",parentData:data128,parentDataProperty:"consecutiveGatewayFailure",rootData}))){
+vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+errors = vErrors.length;
+}
+}
+if(data128.enforcingConsecutiveGatewayFailurePercent !== undefined){
+if(!(validate55(data128.enforcingConsecutiveGatewayFailurePercent, {instancePath:instancePath+"/clusters/" + i13+"/outlierDetection/enforcingConsecutiveGatewayFailurePercent",parentData:data128,parentDataProperty:"enforcingConsecutiveGatewayFailurePercent",rootData}))){
+vErrors = vErrors === null ? validate55.errors : vErrors.concat(validate55.errors);
+errors = vErrors.length;
+}
+}
+if(data128.consecutiveLocalOriginFailure !== undefined){
+if(!(validate34(data128.consecutiveLocalOriginFailure, {instancePath:instancePath+"/clusters/" + i13+"/outlierDetection/consecutiveLocalOriginFailure",parentData:data128,parentDataProperty:"consecutiveLocalOriginFailure",rootData}))){
+vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+errors = vErrors.length;
+}
+}
+if(data128.enforcingConsecutiveLocalOriginFailurePercent !== undefined){
+if(!(validate55(data128.enforcingConsecutiveLocalOriginFailurePercent, {instancePath:instancePath+"/clusters/" + i13+"/outlierDetection/enforcingConsecutiveLocalOriginFailurePercent",parentData:data128,parentDataProperty:"enforcingConsecutiveLocalOriginFailurePercent",rootData}))){
+vErrors = vErrors === null ? validate55.errors : vErrors.concat(validate55.errors);
+errors = vErrors.length;
+}
+}
+if(data128.splitExternalLocalOriginErrors !== undefined){
+if(!(validate24(data128.splitExternalLocalOriginErrors, {instancePath:instancePath+"/clusters/" + i13+"/outlierDetection/splitExternalLocalOriginErrors",parentData:data128,parentDataProperty:"splitExternalLocalOriginErrors",rootData}))){
+vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
+errors = vErrors.length;
+}
+}
+if(data128.successRate !== undefined){
+let data142 = data128.successRate;
+if(data142 && typeof data142 == "object" && !Array.isArray(data142)){
+for(const key24 in data142){
+if(!(((((key24 === "minimumHosts") || (key24 === "requestVolume")) || (key24 === "stdevFactor")) || (key24 === "enforcingPercent")) || (key24 === "enforcingLocalOriginPercent"))){
+const err138 = {instancePath:instancePath+"/clusters/" + i13+"/outlierDetection/successRate",schemaPath:"#/properties/clusters/items/properties/outlierDetection/properties/successRate/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key24}};
+(vErrors ??= []).push(err138);
+errors++;
+}
+}
+if(data142.minimumHosts !== undefined){
+if(!(validate34(data142.minimumHosts, {instancePath:instancePath+"/clusters/" + i13+"/outlierDetection/successRate/minimumHosts",parentData:data142,parentDataProperty:"minimumHosts",rootData}))){
+vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+errors = vErrors.length;
+}
+}
+if(data142.requestVolume !== undefined){
+if(!(validate34(data142.requestVolume, {instancePath:instancePath+"/clusters/" + i13+"/outlierDetection/successRate/requestVolume",parentData:data142,parentDataProperty:"requestVolume",rootData}))){
+vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+errors = vErrors.length;
+}
+}
+if(data142.stdevFactor !== undefined){
+let data145 = data142.stdevFactor;
+if((typeof data145 == "number") && (isFinite(data145))){
+if(data145 > 1000 || isNaN(data145)){
+const err139 = {instancePath:instancePath+"/clusters/" + i13+"/outlierDetection/successRate/stdevFactor",schemaPath:"#/properties/clusters/items/properties/outlierDetection/properties/successRate/properties/stdevFactor/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000}};
+(vErrors ??= []).push(err139);
+errors++;
+}
+if(data145 < 0 || isNaN(data145)){
+const err140 = {instancePath:instancePath+"/clusters/" + i13+"/outlierDetection/successRate/stdevFactor",schemaPath:"#/properties/clusters/items/properties/outlierDetection/properties/successRate/properties/stdevFactor/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+(vErrors ??= []).push(err140);
+errors++;
+}
+} else {
+const err141 = {instancePath:instancePath+"/clusters/" + i13+"/outlierDetection/successRate/stdevFactor",schemaPath:"#/properties/clusters/items/properties/outlierDetection/properties/successRate/properties/stdevFactor/type",keyword:"type",params:{type: "number"}};
 (vErrors ??= []).push(err141);
 errors++;
 }
 }
-if(data152.policy !== undefined){
-let data153 = data152.policy;
-if(typeof data153 !== "string"){
-const err142 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/type",keyword:"type",params:{type: "string"}};
+if(data142.enforcingPercent !== undefined){
+if(!(validate55(data142.enforcingPercent, {instancePath:instancePath+"/clusters/" + i13+"/outlierDetection/successRate/enforcingPercent",parentData:data142,parentDataProperty:"enforcingPercent",rootData}))){
+vErrors = vErrors === null ? validate55.errors : vErrors.concat(validate55.errors);
+errors = vErrors.length;
+}
+}
+if(data142.enforcingLocalOriginPercent !== undefined){
+if(!(validate55(data142.enforcingLocalOriginPercent, {instancePath:instancePath+"/clusters/" + i13+"/outlierDetection/successRate/enforcingLocalOriginPercent",parentData:data142,parentDataProperty:"enforcingLocalOriginPercent",rootData}))){
+vErrors = vErrors === null ? validate55.errors : vErrors.concat(validate55.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err142 = {instancePath:instancePath+"/clusters/" + i13+"/outlierDetection/successRate",schemaPath:"#/properties/clusters/items/properties/outlierDetection/properties/successRate/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err142);
 errors++;
 }
-if(!((data153 === "roundRobin") || (data153 === "random"))){
-const err143 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.loadBalancing.properties.policy.enum}};
+}
+if(data128.failurePercentage !== undefined){
+let data148 = data128.failurePercentage;
+if(data148 && typeof data148 == "object" && !Array.isArray(data148)){
+for(const key25 in data148){
+if(!(((((key25 === "threshold") || (key25 === "minimumHosts")) || (key25 === "requestVolume")) || (key25 === "enforcingPercent")) || (key25 === "enforcingLocalOriginPercent"))){
+const err143 = {instancePath:instancePath+"/clusters/" + i13+"/outlierDetection/failurePercentage",schemaPath:"#/properties/clusters/items/properties/outlierDetection/properties/failurePercentage/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key25}};
 (vErrors ??= []).push(err143);
 errors++;
 }
 }
+if(data148.threshold !== undefined){
+if(!(validate55(data148.threshold, {instancePath:instancePath+"/clusters/" + i13+"/outlierDetection/failurePercentage/threshold",parentData:data148,parentDataProperty:"threshold",rootData}))){
+vErrors = vErrors === null ? validate55.errors : vErrors.concat(validate55.errors);
+errors = vErrors.length;
+}
+}
+if(data148.minimumHosts !== undefined){
+if(!(validate34(data148.minimumHosts, {instancePath:instancePath+"/clusters/" + i13+"/outlierDetection/failurePercentage/minimumHosts",parentData:data148,parentDataProperty:"minimumHosts",rootData}))){
+vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+errors = vErrors.length;
+}
+}
+if(data148.requestVolume !== undefined){
+if(!(validate34(data148.requestVolume, {instancePath:instancePath+"/clusters/" + i13+"/outlierDetection/failurePercentage/requestVolume",parentData:data148,parentDataProperty:"requestVolume",rootData}))){
+vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+errors = vErrors.length;
+}
+}
+if(data148.enforcingPercent !== undefined){
+if(!(validate55(data148.enforcingPercent, {instancePath:instancePath+"/clusters/" + i13+"/outlierDetection/failurePercentage/enforcingPercent",parentData:data148,parentDataProperty:"enforcingPercent",rootData}))){
+vErrors = vErrors === null ? validate55.errors : vErrors.concat(validate55.errors);
+errors = vErrors.length;
+}
+}
+if(data148.enforcingLocalOriginPercent !== undefined){
+if(!(validate55(data148.enforcingLocalOriginPercent, {instancePath:instancePath+"/clusters/" + i13+"/outlierDetection/failurePercentage/enforcingLocalOriginPercent",parentData:data148,parentDataProperty:"enforcingLocalOriginPercent",rootData}))){
+vErrors = vErrors === null ? validate55.errors : vErrors.concat(validate55.errors);
+errors = vErrors.length;
+}
+}
 } else {
-const err144 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/type",keyword:"type",params:{type: "object"}};
+const err144 = {instancePath:instancePath+"/clusters/" + i13+"/outlierDetection/failurePercentage",schemaPath:"#/properties/clusters/items/properties/outlierDetection/properties/failurePercentage/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err144);
 errors++;
 }
 }
-if(data135.connections !== undefined){
-let data154 = data135.connections;
-if(data154 && typeof data154 == "object" && !Array.isArray(data154)){
-for(const key25 in data154){
-if(!((key25 === "idleTimeout") || (key25 === "maxRequests"))){
-const err145 = {instancePath:instancePath+"/clusters/" + i13+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key25}};
+if(data128.successfulActiveHealthCheckUnejectHost !== undefined){
+if(!(validate24(data128.successfulActiveHealthCheckUnejectHost, {instancePath:instancePath+"/clusters/" + i13+"/outlierDetection/successfulActiveHealthCheckUnejectHost",parentData:data128,parentDataProperty:"successfulActiveHealthCheckUnejectHost",rootData}))){
+vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
+errors = vErrors.length;
+}
+}
+if(data128.eventLog !== undefined){
+if(!(validate22(data128.eventLog, {instancePath:instancePath+"/clusters/" + i13+"/outlierDetection/eventLog",parentData:data128,parentDataProperty:"eventLog",rootData}))){
+vErrors = vErrors === null ? validate22.errors : vErrors.concat(validate22.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err145 = {instancePath:instancePath+"/clusters/" + i13+"/outlierDetection",schemaPath:"#/properties/clusters/items/properties/outlierDetection/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err145);
 errors++;
 }
 }
-if(data154.idleTimeout !== undefined){
-if(!(validate28(data154.idleTimeout, {instancePath:instancePath+"/clusters/" + i13+"/connections/idleTimeout",parentData:data154,parentDataProperty:"idleTimeout",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
-errors = vErrors.length;
-}
-}
-if(data154.maxRequests !== undefined){
-if(!(validate34(data154.maxRequests, {instancePath:instancePath+"/clusters/" + i13+"/connections/maxRequests",parentData:data154,parentDataProperty:"maxRequests",rootData}))){
-vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
-errors = vErrors.length;
-}
-}
 } else {
-const err146 = {instancePath:instancePath+"/clusters/" + i13+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/type",keyword:"type",params:{type: "object"}};
+const err146 = {instancePath:instancePath+"/clusters/" + i13,schemaPath:"#/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err146);
 errors++;
 }
 }
-if(data135.http2 !== undefined){
-let data157 = data135.http2;
-if(data157 && typeof data157 == "object" && !Array.isArray(data157)){
-for(const key26 in data157){
-if(!((key26 === "keepAliveInterval") || (key26 === "keepAliveTimeout"))){
-const err147 = {instancePath:instancePath+"/clusters/" + i13+"/http2",schemaPath:"#/properties/clusters/items/properties/http2/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key26}};
+} else {
+const err147 = {instancePath:instancePath+"/clusters",schemaPath:"#/properties/clusters/type",keyword:"type",params:{type: "array"}};
 (vErrors ??= []).push(err147);
 errors++;
 }
 }
-if(data157.keepAliveInterval !== undefined){
-if(!(validate28(data157.keepAliveInterval, {instancePath:instancePath+"/clusters/" + i13+"/http2/keepAliveInterval",parentData:data157,parentDataProperty:"keepAliveInterval",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
-errors = vErrors.length;
-}
-}
-if(data157.keepAliveTimeout !== undefined){
-if(!(validate28(data157.keepAliveTimeout, {instancePath:instancePath+"/clusters/" + i13+"/http2/keepAliveTimeout",parentData:data157,parentDataProperty:"keepAliveTimeout",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
-errors = vErrors.length;
-}
-}
 } else {
-const err148 = {instancePath:instancePath+"/clusters/" + i13+"/http2",schemaPath:"#/properties/clusters/items/properties/http2/type",keyword:"type",params:{type: "object"}};
+const err148 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err148);
-errors++;
-}
-}
-if(data135.circuitBreakers !== undefined){
-let data160 = data135.circuitBreakers;
-if(data160 && typeof data160 == "object" && !Array.isArray(data160)){
-for(const key27 in data160){
-if(!((((key27 === "maxConnections") || (key27 === "maxPendingRequests")) || (key27 === "maxRequests")) || (key27 === "maxRetries"))){
-const err149 = {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key27}};
-(vErrors ??= []).push(err149);
-errors++;
-}
-}
-if(data160.maxConnections !== undefined){
-if(!(validate34(data160.maxConnections, {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/maxConnections",parentData:data160,parentDataProperty:"maxConnections",rootData}))){
-vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
-errors = vErrors.length;
-}
-}
-if(data160.maxPendingRequests !== undefined){
-if(!(validate34(data160.maxPendingRequests, {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/maxPendingRequests",parentData:data160,parentDataProperty:"maxPendingRequests",rootData}))){
-vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
-errors = vErrors.length;
-}
-}
-if(data160.maxRequests !== undefined){
-if(!(validate34(data160.maxRequests, {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/maxRequests",parentData:data160,parentDataProperty:"maxRequests",rootData}))){
-vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
-errors = vErrors.length;
-}
-}
-if(data160.maxRetries !== undefined){
-if(!(validate34(data160.maxRetries, {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/maxRetries",parentData:data160,parentDataProperty:"maxRetries",rootData}))){
-vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
-errors = vErrors.length;
-}
-}
-} else {
-const err150 = {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err150);
-errors++;
-}
-}
-} else {
-const err151 = {instancePath:instancePath+"/clusters/" + i13,schemaPath:"#/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err151);
-errors++;
-}
-}
-} else {
-const err152 = {instancePath:instancePath+"/clusters",schemaPath:"#/properties/clusters/type",keyword:"type",params:{type: "array"}};
-(vErrors ??= []).push(err152);
-errors++;
-}
-}
-} else {
-const err153 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err153);
 errors++;
 }
 validate21.errors = vErrors;

@@ -58,8 +58,10 @@ function clusters(view: AdminView, compile: CompileMatcher, query: URLSearchPara
 function clusterText(cluster: ClusterConfig, published: Published, view: AdminView): string {
   const { name } = cluster;
   const lines = [`${name}::observability_name::${name}`];
+  for (const [key, value] of outlierLines(name, view)) lines.push(`${name}::outlier::${key}::${value}`);
   for (const [key, value] of limitsOf(cluster)) lines.push(`${name}::default_priority::${key}::${value}`);
   lines.push(`${name}::added_via_api::false`);
+  const successRate = (i: number, local: boolean): number => view.successRate(name, published.plan.clusters[name]?.hosts[i]?.row ?? -1, local);
   cluster.endpoints.forEach((endpoint, i) => {
     const host = `${name}::${endpoint.hostname === '' ? endpoint.text : formatAddress(endpoint.address)}`;
     const row = published.plan.clusters[name]?.hosts[i]?.cells;
@@ -73,14 +75,16 @@ function clusterText(cluster: ClusterConfig, published: Published, view: AdminVi
       `${host}::sub_zone::`,
       `${host}::canary::false`,
       `${host}::priority::0`,
-      `${host}::success_rate::-1`,
-      `${host}::local_origin_success_rate::-1`,
+      `${host}::success_rate::${successRate(i, false)}`,
+      `${host}::local_origin_success_rate::${successRate(i, true)}`,
     );
   });
   return `${lines.join('\n')}\n`;
 }
 
 function clusterJson(cluster: ClusterConfig, published: Published, view: AdminView): object {
+  const successRate = (i: number, local: boolean): number => view.successRate(cluster.name, published.plan.clusters[cluster.name]?.hosts[i]?.row ?? -1, local);
+  const figures = view.outlierFigures(cluster.name);
   const hosts = cluster.endpoints.map((endpoint, i) => {
     const row = published.plan.clusters[cluster.name]?.hosts[i]?.cells;
     const lines = [...HOST_LINES].sort((a, b) => Number(a[2]) - Number(b[2]));
@@ -92,14 +96,18 @@ function clusterJson(cluster: ClusterConfig, published: Published, view: AdminVi
         return { ...(gauge ? { type: 'GAUGE' } : {}), ...(value === 0 ? {} : { value: String(value) }), name };
       }),
       health_status: { eds_health_status: 'HEALTHY' },
+      ...percentJson('success_rate', successRate(i, false)),
       weight: endpoint.weight,
       ...(endpoint.hostname === '' ? {} : { hostname: endpoint.hostname }),
+      ...percentJson('local_origin_success_rate', successRate(i, true)),
       locality: {},
     };
   });
   return {
     name: cluster.name,
+    ...percentJson('success_rate_ejection_threshold', figures?.external.threshold ?? -1),
     host_statuses: hosts,
+    ...percentJson('local_origin_success_rate_ejection_threshold', figures?.local.threshold ?? -1),
     circuit_breakers: { thresholds: [Object.fromEntries(limitsOf(cluster))] },
     observability_name: cluster.name,
   };
@@ -113,4 +121,27 @@ function limitsOf(cluster: ClusterConfig): [name: string, limit: number][] {
     ['max_requests', maxRequests || UNLIMITED],
     ['max_retries', maxRetries || UNLIMITED],
   ];
+}
+
+/** What outlier detection's last interval came to. */
+function outlierLines(cluster: string, view: AdminView): [name: string, percent: string][] {
+  const figures = view.outlierFigures(cluster);
+  if (figures === null) return [];
+  const { external, local } = figures;
+  return [
+    ['success_rate_average', short(external.average)],
+    ['success_rate_ejection_threshold', short(external.threshold)],
+    ['local_origin_success_rate_average', short(local.average)],
+    ['local_origin_success_rate_ejection_threshold', short(local.threshold)],
+  ];
+}
+
+/** Six digits, as C++ streams print. */
+function short(percent: number): string {
+  return String(Number(percent.toPrecision(6)));
+}
+
+/** As protobuf's JSON form of a Percent. */
+function percentJson(key: string, percent: number): object {
+  return percent < 0 ? {} : { [key]: { value: percent } };
 }

@@ -5,6 +5,7 @@ import type { LogLevel, Snapshot } from '../../config/snapshot.ts';
 import type { Address } from '../../core/address.ts';
 import type { CertificateFacts } from '../../security/certificate-facts.ts';
 import type { Plan } from '../../shared/plan.ts';
+import type { OutlierFigures } from '../outlier/outlier-detection.ts';
 
 /** Envoy's names of the states of a server. */
 export type ServerState = 'PRE_INITIALIZING' | 'INITIALIZING' | 'LIVE' | 'DRAINING';
@@ -36,6 +37,10 @@ export interface AdminView {
   logLevel: LogLevel;
   /** Sum of a cell over all workers. */
   cell(index: number): number;
+  /** Percent of a host's requests in outlier detection's last interval; -1: too few, or none is configured. @param host its row in the host table */
+  successRate(cluster: string, host: number, local: boolean): number;
+  /** null: the cluster has no outlier detection. */
+  outlierFigures(cluster: string): OutlierFigures | null;
   /** Makes `/ready` say no, or tell the truth again, while traffic goes on. */
   failHealthCheck(fail: boolean): void;
   /** Stops accepting; the process goes on. */
