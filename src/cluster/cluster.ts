@@ -10,7 +10,7 @@ import type { Loop } from '../io/conn.ts';
 import { compileClientTls } from '../security/compile.ts';
 import type { ClientTls } from '../security/tls-settings.ts';
 import type { StreamRecord } from '../core/stream.ts';
-import { RES_CX, type Breakers } from '../shared/breaker-table.ts';
+import { RES_CX, RES_RETRY, type Breakers } from '../shared/breaker-table.ts';
 import { HOST_UNHEALTHY, type HostTable } from '../shared/host-table.ts';
 import type { ClusterPlan } from '../shared/plan.ts';
 import { drainHost, Host } from './host.ts';
@@ -112,6 +112,15 @@ export class Cluster {
   pick(stream: StreamRecord, tried: readonly Host[]): Host | null {
     if (this.tools.hostTable.epoch(this.row) !== this.epoch) this.makePicker();
     return this.picker.pick(stream, tried);
+  }
+
+  /** A request may be tried again; `retryDone` gives back what that takes. */
+  tryRetry(): boolean {
+    return this.tools.breakers.tryAcquire(this.breakerRow, RES_RETRY);
+  }
+
+  retryDone(): void {
+    this.tools.breakers.release(this.breakerRow, RES_RETRY);
   }
 
   private makePicker(): void {

@@ -82,6 +82,7 @@ export interface HttpDocument {
   useRemoteAddress?: boolean;
   xffNumTrustedHops?: number;
   trustedCidrs?: string[];
+  internalCidrs?: string[];
   normalizePath?: boolean;
   mergeSlashes?: boolean;
   pathWithEscapedSlashes?: 'keep' | 'reject' | 'unescapeAndRedirect' | 'unescapeAndForward';
@@ -134,6 +135,7 @@ export interface VirtualHostDocument {
   domains: string[];
   requestHeaders?: HeaderEditsDocument;
   responseHeaders?: HeaderEditsDocument;
+  retry?: RetryDocument;
   routes: RouteDocument[];
 }
 
@@ -184,9 +186,28 @@ export interface ForwardDocument {
   idleTimeout?: string;
   grpcTimeoutHeaderMax?: string;
   upgrades?: string[];
+  retry?: RetryDocument;
+  hedge?: { onPerTryTimeout?: boolean };
   rewrite?: RewriteDocument;
   requestHeaders?: HeaderEditsDocument;
   responseHeaders?: HeaderEditsDocument;
+}
+
+export interface RetryDocument {
+  on?: string[];
+  attempts?: number;
+  perTryTimeout?: string;
+  perTryIdleTimeout?: string;
+  retriableStatusCodes?: number[];
+  retriableHeaders?: Record<string, ValueMatchDocument>;
+  backOff?: { base?: string; max?: string };
+  respectRetryAfter?: boolean | { headers: Record<string, 'seconds' | 'unixTime'>; max?: string };
+  previousHosts?: boolean;
+  hostSelectionAttempts?: number;
+  maxReplayBodySize?: number | string;
+  includeAttemptCount?: boolean;
+  includeAttemptCountInResponse?: boolean;
+  includeIsTimeoutRetry?: boolean;
 }
 
 export interface RewriteDocument {

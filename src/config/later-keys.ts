@@ -6,9 +6,9 @@ export const LATER_KEYS: Readonly<Record<string, readonly string[]>> = {
   configuration: ['overload'],
   http: ['tracing', 'localReplies'],
   filter: ['jwt', 'rateLimit', 'module', 'config'],
-  virtualHost: ['retry', 'filters'],
+  virtualHost: ['filters'],
   route: ['filters'],
-  forward: ['subset', 'priority', 'retry', 'hedge', 'mirror', 'hashOn'],
+  forward: ['subset', 'priority', 'mirror', 'hashOn'],
   cluster: ['dnsRefresh', 'outlierDetection', 'healthChecks'],
   endpoint: ['priority', 'zone', 'metadata'],
   loadBalancing: [

@@ -10,6 +10,7 @@ import { CODE_NAMES } from './code-slots.ts';
 import { GRPC_STATS } from './grpc-stats.ts';
 import { LAZY_SSL, SSL_CX_ACTIVE, SSL_STATS } from './ssl-stats.ts';
 import * as S from './stat-names.ts';
+import { RETRY_AT, RETRY_STATS } from './upkeep-stats.ts';
 
 /** A stat that the primary keeps itself, under its whole name. */
 export interface OwnStat {
@@ -124,6 +125,7 @@ function clusterScope(cluster: ClusterConfig, places: ClusterPlan, shared: Share
     if (!read.written(S.CLUSTER_CODES_AT + slot)) return;
     stats.push({ name: `upstream_rq_${code}`, kind: 'counter', value: read.value(S.CLUSTER_CODES_AT + slot), used: true });
   });
+  for (const stat of readAll(RETRY_STATS, blockReader(shared, places.stats + RETRY_AT))) if (stat.used) stats.push({ ...stat, name: `retry.${stat.name}` });
   if (cluster.protocol !== 'http1') {
     for (const stat of readAll(S.HTTP2_STATS, blockReader(shared, places.stats + S.CLUSTER_HTTP2_AT))) stats.push({ ...stat, name: `http2.${stat.name}` });
   }

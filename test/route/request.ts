@@ -40,7 +40,6 @@ export class LoneStream extends Stream {
   responseInterim(): void {}
   responseHead(): void {}
   responseData(): void {}
-  upRefused(): void {}
   upReset(_fault: Fault): void {}
 }
 
@@ -83,6 +82,8 @@ export function forward(changes: Partial<ForwardConfig> = {}): ForwardConfig {
     idleTimeoutMs: null,
     grpcTimeoutHeaderMaxMs: null,
     upgrades: null,
+    retry: null,
+    hedgeOnPerTryTimeout: false,
     rewrite: NO_REWRITE,
     requestHeaders: NO_EDITS,
     responseHeaders: NO_EDITS,

@@ -63,6 +63,8 @@ const ROUTE: RouteConfig = {
     idleTimeoutMs: null,
     grpcTimeoutHeaderMaxMs: null,
     upgrades: null,
+    retry: null,
+    hedgeOnPerTryTimeout: false,
     rewrite: { prefix: null, regex: null, path: null, host: null, hostFrom: null },
     requestHeaders: NO_EDITS,
     responseHeaders: NO_EDITS,

@@ -17,6 +17,7 @@ export function buildHttp(http: HttpDocument, file: string): HttpConfig {
     useRemoteAddress: http.useRemoteAddress ?? defaults.useRemoteAddress,
     xffNumTrustedHops: http.xffNumTrustedHops ?? defaults.xffNumTrustedHops,
     trustedCidrs: (http.trustedCidrs ?? defaults.trustedCidrs).map(canonicalCidr),
+    internalCidrs: (http.internalCidrs ?? defaults.internalCidrs).map(canonicalCidr),
     normalizePath: http.normalizePath ?? defaults.normalizePath,
     mergeSlashes: http.mergeSlashes ?? defaults.mergeSlashes,
     pathWithEscapedSlashes: http.pathWithEscapedSlashes ?? defaults.pathWithEscapedSlashes,
@@ -76,7 +77,7 @@ function buildVirtualHost(host: VirtualHostDocument): VirtualHostConfig {
   return {
     name: host.name ?? host.domains[0] ?? '',
     domains: host.domains.map((domain) => domain.toLowerCase()),
-    routes: host.routes.map(buildRoute),
+    routes: host.routes.map((route) => buildRoute(route, host.retry)),
     requestHeaders: buildHeaderEdits(host.requestHeaders),
     responseHeaders: buildHeaderEdits(host.responseHeaders),
   };

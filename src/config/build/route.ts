@@ -2,18 +2,21 @@
 
 import { DEFAULTS } from '../defaults.ts';
 import type {
-  ForwardDocument, HeaderEditsDocument, MatchDocument, RedirectDocument, RespondDocument, RouteDocument, ValueMatchDocument, ValueMatchObject,
+  ForwardDocument, HeaderEditsDocument, MatchDocument, RedirectDocument, RespondDocument, RetryDocument, RouteDocument, 
 } from '../document.ts';
 import { PATH_MATCHERS } from '../schema/route.ts';
-import type { ForwardConfig, HeaderEdits, MatchConfig, PathMatch, RedirectConfig, RespondConfig, RouteConfig, ValueMatch } from '../snapshot.ts';
+import type { ForwardConfig, HeaderEdits, MatchConfig, PathMatch, RedirectConfig, RespondConfig, RouteConfig } from '../snapshot.ts';
 import { parseDuration } from '../units.ts';
+import { buildRetry } from './retry.ts';
+import { buildValueMatch } from './value-match.ts';
 
-export function buildRoute(route: RouteDocument): RouteConfig {
-  return { name: route.name ?? '', match: buildMatch(route.match), action: buildAction(route) };
+/** `inherited`: the policy of the virtual host, where the route has none. */
+export function buildRoute(route: RouteDocument, inherited?: RetryDocument): RouteConfig {
+  return { name: route.name ?? '', match: buildMatch(route.match), action: buildAction(route, inherited) };
 }
 
-function buildAction(route: RouteDocument): RouteConfig['action'] {
-  if (route.forward) return buildForward(route.forward);
+function buildAction(route: RouteDocument, inherited?: RetryDocument): RouteConfig['action'] {
+  if (route.forward) return buildForward(route.forward, inherited);
   return route.redirect ? buildRedirect(route.redirect) : buildRespond(route.respond ?? { status: 404 });
 }
 
@@ -38,19 +41,7 @@ function buildPathMatch(match: MatchDocument): PathMatch {
   return match.connect === true ? { kind: 'connect' } : { kind: 'any' };
 }
 
-function buildValueMatch(name: string, document: ValueMatchDocument): ValueMatch {
-  const match: ValueMatchObject = typeof document === 'string' ? { exact: document } : document;
-  const invert = match.invert ?? DEFAULTS.valueMatch.invert;
-  const blank = { name, value: '', start: 0, end: 0, present: false, invert };
-  for (const kind of ['exact', 'prefix', 'suffix', 'contains', 'regex'] as const) {
-    const value = match[kind];
-    if (value !== undefined) return { ...blank, kind, value };
-  }
-  if (match.range) return { ...blank, kind: 'range', start: match.range.start, end: match.range.end };
-  return { ...blank, kind: 'present', present: match.present ?? true };
-}
-
-function buildForward(forward: ForwardDocument): ForwardConfig {
+function buildForward(forward: ForwardDocument, inherited?: RetryDocument): ForwardConfig {
   const { rewrite = {} } = forward;
   const weighted = forward.clusters ?? (forward.cluster === undefined ? [] : [{ name: forward.cluster }]);
   return {
@@ -61,6 +52,8 @@ function buildForward(forward: ForwardDocument): ForwardConfig {
     idleTimeoutMs: forward.idleTimeout === undefined ? null : parseDuration(forward.idleTimeout),
     grpcTimeoutHeaderMaxMs: forward.grpcTimeoutHeaderMax === undefined ? null : parseDuration(forward.grpcTimeoutHeaderMax),
     upgrades: forward.upgrades === undefined ? null : buildUpgrades(forward.upgrades),
+    retry: buildRetry(forward.retry ?? inherited),
+    hedgeOnPerTryTimeout: forward.hedge?.onPerTryTimeout ?? DEFAULTS.hedge.onPerTryTimeout,
     rewrite: {
       prefix: rewrite.prefix ?? null,
       regex: rewrite.regex ?? null,

@@ -11,6 +11,7 @@ import { checkAccessLog } from './access-log.ts';
 import type { CheckScope } from './check.ts';
 import { exactlyOne, Register } from './choices.ts';
 import { checkFilters } from './filters.ts';
+import { checkPolicy } from './retry.ts';
 import { checkRoutes } from './routes.ts';
 import { checkNoTunnels } from './tunnels.ts';
 import { checkHeaderEdits } from './headers.ts';
@@ -80,7 +81,7 @@ function checkHttp(http: Place, scope: CheckScope): void {
   for (const log of http.at('accessLog').items()) checkAccessLog(log, scope);
   checkFilters(http.at('filters'), scope);
   exactlyOne(http, 'http', ROUTE_SOURCES, problems);
-  checkRoutes(http.at('routes'), scope);
+  checkRoutes(http.at('routes'), http.at('retry'), scope);
   checkVirtualHosts(http.at('virtualHosts'), scope);
 }
 
@@ -117,6 +118,7 @@ function checkVirtualHosts(virtualHosts: Place, scope: CheckScope): void {
     }
     checkHeaderEdits(host.at('requestHeaders'), scope);
     checkHeaderEdits(host.at('responseHeaders'), scope);
-    checkRoutes(host.at('routes'), scope);
+    checkPolicy(host.at('retry'), scope.problems);
+    checkRoutes(host.at('routes'), host.at('retry'), scope);
   }
 }

@@ -7,6 +7,7 @@ import { ACTIONS, PATH_MATCHERS, VALUE_MATCHERS } from '../schema/route.ts';
 import { checkForward, checkRedirect, checkRespond } from './actions.ts';
 import type { CheckScope } from './check.ts';
 import { exactlyOne } from './choices.ts';
+import { checkForwardRetry } from './retry.ts';
 
 /** Matchers that letter case has no part in. */
 const CASE_ADVICE: Readonly<Record<string, string>> = {
@@ -15,7 +16,8 @@ const CASE_ADVICE: Readonly<Record<string, string>> = {
   connect: 'a CONNECT has no path',
 };
 
-export function checkRoutes(routes: Place, scope: CheckScope): void {
+/** `retry`: the policy of their virtual host. */
+export function checkRoutes(routes: Place, retry: Place, scope: CheckScope): void {
   const covered = new Map<string, string>();
   for (const route of routes.items()) {
     const { problems } = scope;
@@ -27,6 +29,7 @@ export function checkRoutes(routes: Place, scope: CheckScope): void {
     if (matcher !== null) checkReachable(route, matcher, covered, problems);
     exactlyOne(route, 'a route', ACTIONS, problems);
     checkForward(route.at('forward'), match, matcher, scope);
+    checkForwardRetry(route.at('forward'), retry, problems);
     checkRedirect(route.at('redirect'), matcher, problems);
     checkRespond(route.at('respond'), problems);
   }
