@@ -11,7 +11,7 @@ import type { Loop } from '../io/conn.ts';
 import { compileClientTls } from '../security/compile.ts';
 import type { ClientTls } from '../security/tls-settings.ts';
 import type { StreamRecord } from '../core/stream.ts';
-import { RES_CX, type Breakers } from '../shared/breaker-table.ts';
+import { RES_CX, RES_RETRY, type Breakers } from '../shared/breaker-table.ts';
 import type { HostTable } from '../shared/host-table.ts';
 import type { ClusterPlan } from '../shared/plan.ts';
 import { drainHost, Host, placeHost } from './host.ts';
@@ -134,7 +134,7 @@ export class Cluster {
   /** A host for this request, or null when none may be used. `tried` holds the hosts that earlier attempts met. */
   pick(stream: StreamRecord, tried: readonly Host[]): Host | null {
     if (this.tools.hostTable.epoch(this.row) !== this.epoch) this.makePicker();
-    if (stream.stickyHost !== '' && stream.attempts === 0) {
+    if (stream.stickyHost !== '' && stream.attempts <= 1) {
       const host = this.stickyHost(stream.stickyHost);
       if (host !== null || stream.stickyOnly) return host;
     }
@@ -177,6 +177,15 @@ export class Cluster {
   /** Is this host, by whatever object, still one of the cluster's? */
   has(host: Host): boolean {
     return this.hosts.some((other) => other.row === host.row);
+  }
+
+  /** A request may be tried again; `retryDone` gives back what that takes. */
+  tryRetry(): boolean {
+    return this.tools.breakers.tryAcquire(this.breakerRow, RES_RETRY);
+  }
+
+  retryDone(): void {
+    this.tools.breakers.release(this.breakerRow, RES_RETRY);
   }
 
   private makePicker(): void {

@@ -21,6 +21,7 @@ import { CLOSED_LOCAL, type CloseReason, type Conn, type ConnOwner } from '../io
 import { Timer, type TimerTarget } from '../core/timer.ts';
 import * as S from '../observe/stat-names.ts';
 import { CONNECT_TIMEOUT, connectFault } from './connect-fault.ts';
+import { UNWANTED } from './unwanted.ts';
 import { proxyHeader } from './proxy-header.ts';
 import type { H1Pool } from './h1-pool.ts';
 
@@ -49,6 +50,7 @@ const CUT_OFF = fault('upstreamProtocol', 'up', 'never', 'protocol_error');
 export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
   readonly protocol = 'HTTP/1.1';
   readonly mayRefuse = false;
+  isReused = false;
   readonly pool: H1Pool;
   // The pool's list of idle connections.
   newer: H1Up | null = null;
@@ -114,6 +116,7 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
     this.requestDone = false;
     this.answered = false;
     this.answerDone = false;
+    this.isReused = this.requests > 0;
     this.requests++;
     stream.upstreamConnectionId = this.conn.id;
     stream.upstreamHost = this.shown;
@@ -216,6 +219,16 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
     this.conn.reset();
   }
 
+  discard(): void {
+    this.stream = UNWANTED.standInFor(this.stream!);
+  }
+
+  handTo(stream: Stream): void {
+    this.stream = stream;
+    stream.upstreamConnectionId = this.conn.id;
+    stream.upstreamLocalAddress = this.localAddress;
+  }
+
   // ---- ConnOwner ----
 
   onConnect(): void {
@@ -243,6 +256,7 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
       }
       pos = this.state === HEAD ? this.readHead(this.stream, buf, pos, end) : this.readBody(this.stream, buf, pos, end);
     }
+    if (this.stream === UNWANTED) this.abort(); // it would take more than what is here to read it to its end
     cluster.tools.out.flush();
   }
 
@@ -339,10 +353,11 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
     this.body.begin(stream.resBody, head.contentLength);
     this.state = BODY;
     stream.responseHead(next < end || stream.resBody === BODY_NONE);
-    if (this.stream !== stream) return end;
-    if (stream.resBody !== BODY_NONE) return next;
-    this.finish(stream, next === end);
-    stream.responseData(EMPTY, 0, 0, true);
+    const now = this.stream; // perhaps another one, see `handTo` and `discard`
+    if (now === null) return end;
+    if (now.resBody !== BODY_NONE) return next;
+    this.finish(now, next === end);
+    now.responseData(EMPTY, 0, 0, true);
     return end;
   }
 

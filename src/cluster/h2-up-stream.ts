@@ -19,7 +19,6 @@ import { H2Stream } from '../http/h2-stream.ts';
 import { becomeUpgrade } from '../http/websocket.ts';
 import * as S from '../observe/stat-names.ts';
 import type { H2Up } from './h2-up.ts';
-import { SentBytes } from './sent-bytes.ts';
 
 const EMPTY = Buffer.alloc(0);
 const MAX_FREE = 1024;
@@ -36,12 +35,14 @@ const RESET = fault('remoteReset', 'up', 'never', 'remote_reset');
 export class H2UpStream extends H2Stream implements UpStream, TimerTarget {
   readonly protocol = 'HTTP/2';
   readonly mayRefuse = true;
+  readonly isReused = false;
   private up!: H2Up;
   private stream: Stream | null = null;
   /** Of the answer: any part of it has come; its final head has. */
   private answered = false;
   private headDone = false;
-  private readonly sent: SentBytes = new SentBytes();
+  /** The head that is being told of ends the answer. */
+  private ending = false;
   /** Answers to HEAD, 204 and 304: no payload may follow. */
   private bodiless = false;
   /** Payload bytes that content-length still promises; -1 without one. */
@@ -84,10 +85,8 @@ export class H2UpStream extends H2Stream implements UpStream, TimerTarget {
   writeData(buf: Buffer, start: number, end: number, last: boolean): boolean {
     const { h2 } = this.up;
     const trailers = last ? this.stream!.reqTrailers : null;
-    if (!this.answered) this.sent.add(buf, start, end);
     if (this.isTunnel && last) return this.endTunnel(buf, start, end);
     if (trailers === null || trailers.count + trailers.pairs.length === 0) return h2.sendData(this, buf, start, end, last);
-    this.sent.lose();
     h2.sendData(this, buf, start, end, false);
     this.trailersOut = trailers;
     if (this.queue.length > 0) {
@@ -127,6 +126,24 @@ export class H2UpStream extends H2Stream implements UpStream, TimerTarget {
     this.giveBack();
   }
 
+  discard(): void {
+    if (!this.ending) {
+      this.abort();
+      return;
+    }
+    this.letGo();
+    if (this.localEnded) return;
+    // Nobody wants the rest of a request that has been answered.
+    this.up.h2.reset(this, CANCEL);
+    this.giveBack();
+  }
+
+  handTo(stream: Stream): void {
+    stream.upstreamConnectionId = this.stream!.upstreamConnectionId;
+    stream.upstreamLocalAddress = this.stream!.upstreamLocalAddress;
+    this.stream = stream;
+  }
+
   // ---- H2Stream: what comes from the host ----
 
   beginBlock(): void {
@@ -161,8 +178,10 @@ export class H2UpStream extends H2Stream implements UpStream, TimerTarget {
     if (this.isTunnel) stream.resBody = BODY_TUNNEL;
     else if (last || this.bodiless) stream.resBody = BODY_NONE;
     else stream.resBody = head.contentLength >= 0 ? BODY_LENGTH : BODY_CHUNKED;
+    const { id } = this;
+    this.ending = last;
     stream.responseHead(true); // what is held for a body leaves at the end of this callback
-    if (last && this.stream === stream) this.end(EMPTY, 0, 0);
+    if (last && this.id === id && this.stream !== null) this.end(EMPTY, 0, 0);
     return 0;
   }
 
@@ -235,8 +254,7 @@ export class H2UpStream extends H2Stream implements UpStream, TimerTarget {
       this.letGo();
       const refused = byPeer && code === REFUSED_STREAM && !this.answered;
       if (refused) up.refused();
-      if (refused && !this.sent.lost) stream.upRefused(REFUSED, this.sent.copy());
-      else stream.upReset(refused ? REFUSED : this.faultOf(byPeer));
+      stream.upReset(refused ? REFUSED : this.faultOf(byPeer));
     }
     this.giveBack();
   }
@@ -304,7 +322,7 @@ export class H2UpStream extends H2Stream implements UpStream, TimerTarget {
     this.clearWire();
     this.answered = false;
     this.headDone = false;
-    this.sent.clear();
+    this.ending = false;
     this.bodiless = false;
     this.contentLeft = -1;
     this.trailersOut = null;

@@ -42,6 +42,8 @@ export const DEFAULTS = {
     /** Envoy: xff_num_trusted_hops 0. */
     xffNumTrustedHops: 0,
     trustedCidrs: [],
+    /** Envoy (since 1.33): internal_address_config empty, no caller is internal. */
+    internalCidrs: [],
     /** Envoy's default is false, its advice for the edge true: prefix rules hold only on normalised paths. */
     normalizePath: true,
     /** Envoy: merge_slashes false. */
@@ -174,6 +176,33 @@ export const DEFAULTS = {
     /** Envoy: a cookie without ttl is one of the browser's session; strict false. */
     ttl: '0s',
     strict: false,
+  },
+  retry: {
+    on: [],
+    /** Envoy: num_retries 1, per_try_timeout and per_try_idle_timeout off. */
+    attempts: 1,
+    perTryTimeout: '0s',
+    perTryIdleTimeout: '0s',
+    retriableStatusCodes: [],
+    /** Envoy: retry_back_off 25 ms, at most ten times as long. */
+    backOffBase: '25ms',
+    backOffMaxFactor: 10,
+    /** Envoy: no rate_limited_retry_back_off unless configured; its documents name these two headers; max_interval 300 s. */
+    respectRetryAfter: false,
+    retryAfterHeaders: { 'retry-after': 'seconds', 'x-ratelimit-reset': 'unixTime' },
+    retryAfterMax: '300s',
+    /** Envoy: no retry_host_predicate unless configured; host_selection_retry_max_attempts 1. */
+    previousHosts: false,
+    hostSelectionAttempts: 1,
+    /** Envoy: per_connection_buffer_limit_bytes 1 MiB bounds what is kept of a request. */
+    maxReplayBodySize: '1MiB',
+    includeAttemptCount: false,
+    includeAttemptCountInResponse: false,
+    includeIsTimeoutRetry: false,
+  },
+  hedge: {
+    /** Envoy: hedge_on_per_try_timeout false. */
+    onPerTryTimeout: false,
   },
   weightedCluster: {
     /** Envoy requires a weight; 1 for each makes an even split of a plain list. */

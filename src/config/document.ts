@@ -86,6 +86,7 @@ export interface HttpDocument {
   useRemoteAddress?: boolean;
   xffNumTrustedHops?: number;
   trustedCidrs?: string[];
+  internalCidrs?: string[];
   normalizePath?: boolean;
   mergeSlashes?: boolean;
   pathWithEscapedSlashes?: 'keep' | 'reject' | 'unescapeAndRedirect' | 'unescapeAndForward';
@@ -220,6 +221,7 @@ export interface VirtualHostDocument {
   requestHeaders?: HeaderEditsDocument;
   responseHeaders?: HeaderEditsDocument;
   filters?: RouteFiltersDocument;
+  retry?: RetryDocument;
   routes: RouteDocument[];
 }
 
@@ -274,6 +276,8 @@ export interface ForwardDocument {
   upgrades?: string[];
   hashOn?: HashOnDocument[];
   stickySession?: StickySessionDocument;
+  retry?: RetryDocument;
+  hedge?: { onPerTryTimeout?: boolean };
   rewrite?: RewriteDocument;
   requestHeaders?: HeaderEditsDocument;
   responseHeaders?: HeaderEditsDocument;
@@ -298,6 +302,23 @@ export interface StickySessionDocument {
   ttl?: string;
   path?: string;
   strict?: boolean;
+}
+
+export interface RetryDocument {
+  on?: string[];
+  attempts?: number;
+  perTryTimeout?: string;
+  perTryIdleTimeout?: string;
+  retriableStatusCodes?: number[];
+  retriableHeaders?: Record<string, ValueMatchDocument>;
+  backOff?: { base?: string; max?: string };
+  respectRetryAfter?: boolean | { headers: Record<string, 'seconds' | 'unixTime'>; max?: string };
+  previousHosts?: boolean;
+  hostSelectionAttempts?: number;
+  maxReplayBodySize?: number | string;
+  includeAttemptCount?: boolean;
+  includeAttemptCountInResponse?: boolean;
+  includeIsTimeoutRetry?: boolean;
 }
 
 export interface RewriteDocument {

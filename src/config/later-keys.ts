@@ -6,8 +6,7 @@ export const LATER_KEYS: Readonly<Record<string, readonly string[]>> = {
   configuration: ['overload'],
   http: ['tracing', 'localReplies'],
   filter: ['jwt', 'rateLimit', 'module', 'config'],
-  virtualHost: ['retry'],
-  forward: ['priority', 'retry', 'hedge', 'mirror'],
+  forward: ['priority', 'mirror'],
   connections: ['preconnect', 'pipelining'],
   circuitBreakers: ['retryBudget', 'perHost', 'high'],
 };

@@ -12,6 +12,8 @@ export const MAX_HEADERS_BYTES = 8192 * 1024;
 export const MAX_HEADER_FIELDS = 8192;
 /** More tries than this only keep a caller waiting. */
 export const MAX_CONNECT_ATTEMPTS = 100;
+export const MAX_RETRIES = 100;
+export const MAX_HOST_SELECTION_ATTEMPTS = 100;
 /** Envoy: xff_num_trusted_hops is unbounded; nobody stands behind more proxies than this. */
 export const MAX_TRUSTED_HOPS = 100;
 /** Envoy: the weights of one choice add up to at most 2^32 - 1. */

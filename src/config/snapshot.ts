@@ -128,6 +128,8 @@ export interface HttpConfig {
   readonly useRemoteAddress: boolean;
   readonly xffNumTrustedHops: number;
   readonly trustedCidrs: readonly string[];
+  /** Callers whose x-envoy-* headers are believed. */
+  readonly internalCidrs: readonly string[];
   readonly normalizePath: boolean;
   readonly mergeSlashes: boolean;
   readonly pathWithEscapedSlashes: 'keep' | 'reject' | 'unescapeAndRedirect' | 'unescapeAndForward';
@@ -355,6 +357,10 @@ export interface ForwardConfig {
   readonly upgrades: readonly string[] | null;
   readonly hashOn: readonly HashOnConfig[];
   readonly stickySession: StickySessionConfig | null;
+  /** The route's, or its virtual host's; null: nothing is tried again but for the headers of an internal caller. */
+  readonly retry: RetryConfig | null;
+  /** Tries race from the per-try time-out on. */
+  readonly hedgeOnPerTryTimeout: boolean;
   readonly rewrite: RewriteConfig;
   readonly requestHeaders: HeaderEdits;
   readonly responseHeaders: HeaderEdits;
@@ -381,6 +387,29 @@ export interface StickySessionConfig {
   /** '': none. */
   readonly path: string;
   readonly strict: boolean;
+}
+
+export interface RetryConfig {
+  /** Envoy's conditions, those of gRPC among them. */
+  readonly on: readonly string[];
+  readonly attempts: number;
+  /** 0: none. */
+  readonly perTryTimeoutMs: number;
+  readonly perTryIdleTimeoutMs: number;
+  readonly retriableStatusCodes: readonly number[];
+  readonly retriableHeaders: readonly ValueMatch[];
+  readonly backOff: { readonly baseMs: number; readonly maxMs: number };
+  /** No headers: answers are not asked. */
+  readonly retryAfter: {
+    readonly headers: readonly { readonly name: string; readonly format: 'seconds' | 'unixTime' }[];
+    readonly maxMs: number;
+  };
+  readonly previousHosts: boolean;
+  readonly hostSelectionAttempts: number;
+  readonly maxReplayBodyBytes: number;
+  readonly includeAttemptCount: boolean;
+  readonly includeAttemptCountInResponse: boolean;
+  readonly includeIsTimeoutRetry: boolean;
 }
 
 export interface RewriteConfig {

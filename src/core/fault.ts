@@ -18,6 +18,9 @@ export type FaultKind =
   | 'upstreamProtocol' // a malformed answer
   | 'noExtendedConnect' // a host that speaks HTTP/2 and takes no upgrades
   | 'requestTimeout' // the route's time-out
+  | 'perTryTimeout' // one try took too long
+  | 'perTryIdleTimeout' // or was silent for too long
+  | 'replayTooLarge' // between two tries more of the request came than is kept
   | 'maxDuration' // a gRPC call took longer than its deadline
   | 'requestOverallTimeout' // the listener's time for receiving a whole request
   | 'streamIdle'

@@ -43,6 +43,9 @@ export const FIELD_NAMES = [
   'x-envoy-upstream-rq-timeout-alt-response',
   'x-envoy-upstream-rq-timeout-ms',
   'x-forwarded-client-cert',
+  'x-envoy-retriable-status-codes',
+  'x-envoy-retriable-header-names',
+  'x-envoy-hedge-on-per-try-timeout',
 ] as const;
 
 export const FIELD_OTHER = 0;
@@ -75,5 +78,8 @@ export const FIELD_FIRST_EXTERNAL_ONLY = 25;
 
 /** The client certificate's description: believed from nobody until TLS is ours to say (Envoy's SANITIZE). */
 export const FIELD_X_FORWARDED_CLIENT_CERT = 37;
+
+export const FIELD_X_ENVOY_MAX_RETRIES = 30;
+export const FIELD_X_ENVOY_RETRY_ON = 32;
 
 export const FIELD_COUNT = FIELD_NAMES.length;

@@ -2,8 +2,12 @@
 // Any thread; constants and pure functions.
 
 export const GRPC_OK = 0;
+export const GRPC_CANCELLED = 1;
 export const GRPC_UNKNOWN = 2;
 export const GRPC_DEADLINE_EXCEEDED = 4;
+export const GRPC_RESOURCE_EXHAUSTED = 8;
+export const GRPC_INTERNAL = 13;
+export const GRPC_UNAVAILABLE = 14;
 
 /** As Envoy's `%GRPC_STATUS%` writes them, and as `SNAKE_STRING`. */
 export const GRPC_NAMES: readonly (readonly [camel: string, snake: string])[] = [

@@ -52,8 +52,10 @@ export interface DownStream {
 export interface UpStream {
   /** `HTTP/1.1` or `HTTP/2`: `%UPSTREAM_PROTOCOL%`. */
   readonly protocol: string;
-  /** `upRefused` may follow: the request's head must be kept until the answer begins. */
+  /** The host may turn the request away unseen (`upReset` with `refusedStream`): whoever wants to repeat it must keep it until the answer begins. */
   readonly mayRefuse: boolean;
+  /** The connection has carried requests before: it may prove stale (`upReset` with the verdict `ifReused`). */
+  readonly isReused: boolean;
   /** The head made from `stream.reqHead`. `last`: no body follows; `more`: body bytes follow in this same callback. */
   writeHead(last: boolean, more: boolean): boolean;
   writeData(buf: Buffer, start: number, end: number, last: boolean): boolean;
@@ -61,6 +63,10 @@ export interface UpStream {
   resume(): void;
   /** Nobody wants the rest: the connection is closed, or the stream reset; no event follows. */
   abort(): void;
+  /** From `responseHead` only: nobody wants this answer. What has come of it is read to its end, so that a short one costs no connection; no event follows. */
+  discard(): void;
+  /** Everything that comes from now on is another stream's, which has the request's method and framing. */
+  handTo(stream: Stream): void;
 }
 
 /** What is known of a stream: all that routes, pickers and logs read. A TCP connection's log line is written from one as well. */
@@ -84,6 +90,8 @@ export class StreamRecord {
   reqTrailers: Head | null = null;
   /** The protocol that the caller wants to change to, lower-case, or UPGRADE_CONNECT; '' for an ordinary request. */
   upgrade = '';
+  /** The caller is one of our own: its x-envoy-* fields are heeded. */
+  isInternal = false;
   /** A gRPC request, by its content-type. */
   isGrpc = false;
   /** Of its answer; -1 until it is known. */
@@ -193,6 +201,7 @@ export class StreamRecord {
     this.remoteAddress = '';
     this.localAddress = '';
     this.trustedAddress = '';
+    this.isInternal = false;
     this.tls = null;
     this.routeDraw = 0;
     this.isHashed = false;
@@ -251,8 +260,6 @@ export abstract class Stream extends StreamRecord {
   /** `status`, `resHead`, `resBody` are set. `more` as in `begin`. */
   abstract responseHead(more: boolean): void;
   abstract responseData(buf: Buffer, start: number, end: number, last: boolean): void;
-  /** The upstream has not looked at the attempt: it can be made again. `sent`: what it has taken of the body, of which no more is known here. */
-  abstract upRefused(fault: Fault, sent: Buffer | null): void;
   /** The attempt is over before its answer was complete. */
   abstract upReset(fault: Fault): void;
 }

@@ -20,6 +20,7 @@ export class Identity {
   private readonly edge: boolean;
   private readonly hops: number;
   private readonly trusted: CidrSet | null;
+  private readonly internal: CidrSet | null;
   private readonly generateId: boolean;
   private readonly preserveId: boolean;
   private readonly random: Random;
@@ -32,10 +33,11 @@ export class Identity {
     this.edge = config.useRemoteAddress;
     this.hops = config.xffNumTrustedHops;
     this.trusted = config.trustedCidrs.length > 0 ? compileCidrs(config.trustedCidrs) : null;
+    this.internal = config.internalCidrs.length > 0 ? compileCidrs(config.internalCidrs) : null;
     this.generateId = config.requestId.generate;
     this.preserveId = config.requestId.preserveExternal;
     this.random = random;
-    this.plainEdge = this.edge && this.hops === 0 && this.trusted === null;
+    this.plainEdge = this.edge && this.hops === 0 && this.trusted === null && this.internal === null;
   }
 
   apply(stream: Stream): void {
@@ -50,10 +52,12 @@ export class Identity {
     else if (this.edge) stream.trustedAddress = (this.hops > 0 ? fromRight(received, this.hops - 1) : '') || peer;
     else stream.trustedAddress = fromRight(received, this.hops) || peer;
 
+    stream.isInternal = this.internal !== null && this.isInternal(stream, received);
     if (this.edge && peer !== '') append(stream, received, peer);
     this.applyProto(stream);
-    this.clean(stream);
-    if (this.edge) {
+    if (stream.isInternal) this.cleanInternal(stream);
+    else this.clean(stream);
+    if (this.edge && !stream.isInternal) {
       head.dropId(F.FIELD_X_ENVOY_EXTERNAL_ADDRESS);
       if (stream.trustedAddress !== '') head.add('x-envoy-external-address', stream.trustedAddress);
     }
@@ -104,7 +108,21 @@ export class Identity {
     head.add('x-forwarded-proto', stream.scheme);
   }
 
-  /** No caller is internal (Envoy from 1.33 on, unless addresses are listed): these fields are never believed. */
+  /** As Envoy: its address is listed, and no proxy of somebody else has passed the request on. */
+  private isInternal(stream: Stream, received: string): boolean {
+    const single = this.edge ? received === '' : received !== '' && !received.includes(',');
+    return single && stream.trustedAddress !== '' && this.internal!.contains(stream.trustedAddress);
+  }
+
+  /** What an internal caller says of itself is believed, and passed on or heeded; only a certificate must still be shown. */
+  private cleanInternal(stream: Stream): void {
+    const head = stream.reqHead;
+    head.dropId(F.FIELD_X_ENVOY_INTERNAL);
+    head.dropId(F.FIELD_X_FORWARDED_CLIENT_CERT);
+    head.add('x-envoy-internal', 'true');
+  }
+
+  /** No caller is internal (Envoy from 1.33 on) unless addresses are listed: these fields of all others are never believed. */
   private clean(stream: Stream): void {
     const head = stream.reqHead;
     for (let i = 0; i < head.count; i++) {

@@ -56,6 +56,7 @@ export const UP_RQ_PER_TRY_TIMEOUT = 47;
 export const UP_RQ_PER_TRY_IDLE_TIMEOUT = 48;
 export const UP_RQ_MAX_DURATION_REACHED = 49;
 export const UP_CX_POOL_OVERFLOW = 50;
+export const RETRY_OR_SHADOW_ABANDONED = 51;
 
 /** Names in slot order; gauges are marked. */
 export const CLUSTER_STATS: readonly (readonly [name: string, kind: StatKind])[] = [
@@ -110,6 +111,7 @@ export const CLUSTER_STATS: readonly (readonly [name: string, kind: StatKind])[]
   ['upstream_rq_per_try_idle_timeout', 'counter'],
   ['upstream_rq_max_duration_reached', 'counter'],
   ['upstream_cx_pool_overflow', 'counter'],
+  ['retry_or_shadow_abandoned', 'counter'],
 ];
 
 /** http2.*, of the whole process and of each cluster, in the order of `http/h2-limits.ts`. A test keeps the two together. */

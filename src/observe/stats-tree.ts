@@ -11,7 +11,7 @@ import { GRPC_STATS } from './grpc-stats.ts';
 import { LAZY_SSL, SSL_CX_ACTIVE, SSL_STATS } from './ssl-stats.ts';
 import { gradientStats, LIMIT_FAMILIES } from './limit-stats.ts';
 import * as S from './stat-names.ts';
-import { OUTLIER_AT, OUTLIER_STATS, UPDATE_AT, UPDATE_STATS } from './upkeep-stats.ts';
+import { OUTLIER_AT, OUTLIER_STATS, RETRY_AT, RETRY_STATS, UPDATE_AT, UPDATE_STATS } from './upkeep-stats.ts';
 
 /** A stat that the primary keeps itself, under its whole name. */
 export interface OwnStat {
@@ -129,6 +129,7 @@ function clusterScope(cluster: ClusterConfig, places: ClusterPlan, shared: Share
     if (!read.written(S.CLUSTER_CODES_AT + slot)) return;
     stats.push({ name: `upstream_rq_${code}`, kind: 'counter', value: read.value(S.CLUSTER_CODES_AT + slot), used: true });
   });
+  for (const stat of readAll(RETRY_STATS, blockReader(shared, places.stats + RETRY_AT))) if (stat.used) stats.push({ ...stat, name: `retry.${stat.name}` });
   if (cluster.protocol !== 'http1') {
     for (const stat of readAll(S.HTTP2_STATS, blockReader(shared, places.stats + S.CLUSTER_HTTP2_AT))) stats.push({ ...stat, name: `http2.${stat.name}` });
   }

@@ -25,6 +25,7 @@ export function editAnswer(journey: Journey): void {
     resHead.dropId(FIELD_SERVER);
     resHead.addBlock(runtime.serverBlock);
   }
+  if (journey.retry !== null) tellAttempts(journey, resHead);
   if (resHead.first[FIELD_DATE]! < 0) resHead.addBlock(date.block());
   if (route !== null && (route.sticky !== null || journey.answerCookie !== '')) writeAffinity(journey, route);
   if (route !== null && route.responseEdits.length > 0) applyEdits(route.responseEdits, journey, resHead);
@@ -42,9 +43,14 @@ export function editLocalReply(journey: Journey, local: LocalReply, bodyBytes: n
     if (!journey.isGrpc || journey.down!.protocol !== 'HTTP/2') resHead.add('content-length', numberText(bodyBytes));
     if (bodyBytes > 0 && !hasAdded(resHead.pairs, 'content-type')) resHead.add('content-type', 'text/plain');
   }
+  if (journey.retry !== null) tellAttempts(journey, resHead);
   resHead.addBlock(date.block());
   if (serverName !== false) resHead.addBlock(runtime.serverBlock);
   if (route !== null && route.responseEdits.length > 0) applyEdits(route.responseEdits, journey, resHead);
+}
+
+function tellAttempts({ retry, attempts }: Journey, resHead: Head): void {
+  if (retry!.policy.countDown) resHead.set('x-envoy-attempt-count', numberText(attempts));
 }
 
 function hasAdded(pairs: readonly string[], lowerName: string): boolean {

@@ -2,22 +2,18 @@
 // A request and its filters, between `begin` and its route: they may answer it, let it wait, and hold bytes of its bodies
 // back. Worker thread. The part of the Journey that its FilterChain speaks to; the chain ends with `finish`.
 
-import { BODY_TUNNEL } from '../core/stream.ts';
 import type { ChainOwner, FilterChain } from '../filter/chain.ts';
 import { CONTINUE, PAUSE, type FilterReply } from '../filter/filter.ts';
 import type { ChainMaker } from '../filter/registry.ts';
 import { ROUTE_FORWARD, type CompiledRoute } from '../route/compiled-route.ts';
-import { Flow } from './flow.ts';
-import { ASKED, FREE } from './phase.ts';
+import { Attempts } from './attempts.ts';
+import { ASKED } from './phase.ts';
 import type { LocalReply } from './reply.ts';
 
-export abstract class Filtered extends Flow implements ChainOwner {
-  route: CompiledRoute | null = null;
-  protected phase = FREE;
+export abstract class Filtered extends Attempts implements ChainOwner {
   protected chain: FilterChain | null = null;
-  protected requestDone = false;
-  /** Body bytes that came before there was a connection for them, before their tunnel was open, or while filters let the request wait. */
-  protected early: Buffer | null = null;
+  /** Body bytes that came while filters let the request wait. */
+  private early: Buffer | null = null;
   protected lastActive = 0;
 
   protected abstract clusterNameOf(route: CompiledRoute): string;
@@ -26,7 +22,6 @@ export abstract class Filtered extends Flow implements ChainOwner {
   protected abstract sendOn(buf: Buffer, start: number, end: number, last: boolean): void;
   protected abstract sendDown(buf: Buffer, start: number, end: number, last: boolean): void;
   protected abstract reply(local: LocalReply): void;
-  protected abstract watch(): void;
 
   /** The filters get the request before its route does. */
   protected filter(make: NonNullable<ChainMaker>, route: CompiledRoute | null): void {
@@ -48,14 +43,10 @@ export abstract class Filtered extends Flow implements ChainOwner {
 
   /** A filter lets the request wait: so does its body, unseen. */
   protected keepForFilters(buf: Buffer, start: number, end: number, last: boolean): void {
-    this.keep(buf, start, end);
-    if (last) this.requestDone = true;
-    else this.pauseDown();
-  }
-
-  protected keep(buf: Buffer, start: number, end: number): void {
     const bytes = buf.subarray(start, end);
     this.early = this.early === null ? Buffer.from(bytes) : Buffer.concat([this.early, bytes]);
+    if (last) this.requestDone = true;
+    else this.pauseDown();
   }
 
   // ---- from the chain ----
@@ -63,7 +54,7 @@ export abstract class Filtered extends Flow implements ChainOwner {
   filtersResumed(): void {
     const { chain, early, requestDone } = this;
     if (this.phase !== ASKED || chain === null) return;
-    if (early === null || this.reqBody === BODY_TUNNEL) {
+    if (early === null) {
       this.runFilters(chain);
       return;
     }
@@ -97,10 +88,7 @@ export abstract class Filtered extends Flow implements ChainOwner {
 
   override clear(): void {
     super.clear();
-    this.route = null;
-    this.phase = FREE;
     this.chain = null;
-    this.requestDone = false;
     this.early = null;
   }
 }

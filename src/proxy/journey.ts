@@ -1,15 +1,13 @@
 // @hot
 // The life of one request: route, choose, attempt, answer, log. Worker thread; pooled by Journeys.
 //
-//   FREE ──► ASKED ──► WAITING (for a connection) ──► SENT ──► ANSWERING ──► FREE
-//              └────────────── local reply ────────────────────────┘
+//   FREE ──► ASKED ──► the Attempts' phases ──► ANSWERING ──► FREE
+//              └────────── local reply ─────────────┘
 // Every way out leads through `finish`, once: there the counters, the log and the return to the pool are.
 
-import type { Pool } from '../cluster/pool.ts';
-import type { Host } from '../cluster/host.ts';
 import type { Fault } from '../core/fault.ts';
 import { FLAG_DC, FLAG_DPE, FLAG_NC, FLAG_NR, FLAG_SI } from '../core/flags.ts';
-import { BODY_LENGTH, BODY_NONE, BODY_TUNNEL, UPGRADE_CONNECT, type UpStream } from '../core/stream.ts';
+import { BODY_LENGTH, BODY_NONE, BODY_TUNNEL } from '../core/stream.ts';
 import { isGrpc } from '../http/grpc.ts';
 import { statusText } from '../http/status-text.ts';
 import { Timer, type TimerTarget } from '../core/timer.ts';
@@ -21,29 +19,21 @@ import { ROUTE_FORWARD, ROUTE_REDIRECT, type CompiledRoute } from '../route/comp
 import { redirectLocation } from '../route/rewrite.ts';
 import { readAffinity } from './affinity.ts';
 import { editAnswer, editLocalReply } from './answer.ts';
-import { callTimeout, grpcReply, judgedStatus, noteAnswerEnd, noteAnswerHead } from './grpc.ts';
+import { callTimeout, grpcReply, noteAnswerEnd, noteAnswerHead } from './grpc.ts';
 import { clusterOf, editRequest } from './onward.ts';
 import { GONE, IDLE_DOWN, IDLE_UP, MALFORMED, NO_HOST, TIMED_OUT, TOO_LARGE, TOO_LONG, TOO_SLOW } from './faults.ts';
 import { Filtered } from './filtered.ts';
-import { ANSWERING, ASKED, FREE, SENT, WAITING } from './phase.ts';
+import { ANSWERING, ASKED, FREE, RESTING, WAITING } from './phase.ts';
 import { detailsAfterStart, replyOf, type LocalReply } from './reply.ts';
+import { retryStateOf } from './retry-wishes.ts';
 import { refusalOfUpgrade } from './tunnel.ts';
 
-const NO_HOSTS: readonly Host[] = [];
 const EMPTY = Buffer.alloc(0);
 
 export class Journey extends Filtered implements TimerTarget {
-  /** Where this request waits for a connection. Whatever ends a journey takes it off that queue first. */
-  private waitsIn: Pool | null = null;
-  /** The attempt has been made again once already, because it had been refused unseen. */
-  private repeated = false;
   /** Of a tunnel: the upstream has sent its last byte. */
   private answerDone = false;
-  /** Body bytes follow in the callback that is running. */
-  private moreNow = false;
   private idleMs = 0;
-  /** A gRPC call with a deadline of its own, from its first byte on; the route's time-out does not count. */
-  callLimited = false;
   /** Monotonic ms; 0: none. */
   private answerDeadline = 0;
   private requestDeadline = 0;
@@ -119,18 +109,15 @@ export class Journey extends Filtered implements TimerTarget {
   protected sendOn(buf: Buffer, start: number, end: number, last: boolean): void {
     if (last) {
       this.requestEnded();
+      if (this.up !== null && this.retry !== null && this.phase !== ANSWERING) this.beginTry(this.retry);
       this.watch();
     }
-    if (this.up !== null) {
-      if (!this.up.writeData(buf, start, end, last) && !last) this.pauseDown();
-    } else if (this.phase === WAITING) {
-      this.keep(buf, start, end);
-      if (!last) this.pauseDown();
-    }
+    if (this.up !== null || this.phase !== ANSWERING) this.upload(buf, start, end, last);
   }
 
   downWritable(): void {
     this.lastActive = this.runtime.tools.clock.now;
+    if (this.heardAt > 0 && this.upPaused) this.heardAt = this.lastActive;
     this.resumeUp();
   }
 
@@ -158,34 +145,6 @@ export class Journey extends Filtered implements TimerTarget {
 
   // ---- from the upstream ----
 
-  upReady(up: UpStream): void {
-    const tunnel = this.reqBody === BODY_TUNNEL;
-    const early = tunnel ? null : this.early;
-    this.up = up;
-    this.cluster!.noteConnected(this.host!);
-    this.upstreamProtocol = up.protocol;
-    this.waitsIn = null;
-    this.phase = SENT;
-    this.upstreamStartAt = this.runtime.tools.clock.now;
-    const noBody = this.reqBody === BODY_NONE;
-    let taken = up.writeHead(noBody, !tunnel && (this.moreNow || early !== null));
-    if (!this.keepsRequestHead()) this.dropRequestHead();
-    if (early !== null) {
-      this.early = null;
-      taken = up.writeData(early, 0, early.length, this.requestDone);
-    }
-    // The bytes of a tunnel wait for its answer.
-    if (taken && this.early === null) this.resumeDown();
-    else if (!this.requestDone) this.pauseDown();
-  }
-
-  upFailed(why: Fault): void {
-    this.waitsIn = null;
-    this.countHost(S.HOST_RQ_ERROR);
-    this.cluster!.noteFailure(this.host!, why.kind);
-    this.fail(why);
-  }
-
   upWritable(): void {
     this.lastActive = this.runtime.tools.clock.now;
     this.resumeDown();
@@ -197,17 +156,16 @@ export class Journey extends Filtered implements TimerTarget {
     this.down!.writeInterim();
   }
 
-  responseHead(more: boolean): void {
+  protected answered(more: boolean): void {
     const { runtime, status, cluster } = this;
     const { cells, clock } = runtime.tools;
     this.phase = ANSWERING;
     this.lastActive = this.responseStartAt = clock.now;
-    this.host!.latency?.note(clock.now - this.upstreamStartAt, clock.now);
+    if (this.heardAt > 0) this.heardAt = clock.now;
     this.details = 'via_upstream';
     cells[cluster!.stats + S.CLUSTER_CODES_AT + codeSlot(status)]!++;
     if (status < 600) cells[cluster!.stats + S.UP_RQ_1XX + ((status / 100) | 0) - 1]!++;
     this.countHost(status >= 500 ? S.HOST_RQ_ERROR : S.HOST_RQ_SUCCESS);
-    if (cluster!.outlier !== null) cluster!.noteAnswer(this.host!, judgedStatus(this));
     if (this.reqBody === BODY_TUNNEL) this.tunnelAnswered();
     if (this.isGrpc) noteAnswerHead(this);
     editAnswer(this);
@@ -239,29 +197,9 @@ export class Journey extends Filtered implements TimerTarget {
   protected sendDown(buf: Buffer, start: number, end: number, last: boolean): void {
     this.bytesSent += end - start;
     this.lastActive = this.runtime.tools.clock.now;
+    if (this.heardAt > 0) this.heardAt = this.lastActive;
     // With `last` the journey may be over, and another one, when this returns.
     if (!this.down!.writeData(buf, start, end, last) && !last) this.pauseUp();
-  }
-
-  upRefused(why: Fault, sent: Buffer | null): void {
-    if (this.repeated || this.phase !== SENT) {
-      this.upReset(why);
-      return;
-    }
-    this.repeated = true;
-    this.up = null;
-    if (sent !== null) this.early = sent;
-    this.phase = WAITING;
-    this.waitsIn = this.host!.pool!;
-    this.waitsIn.acquire(this); // may end the journey before it returns
-  }
-
-  upReset(why: Fault): void {
-    this.up = null;
-    if (this.phase !== ANSWERING) this.dropAnswerHead(); // what has come of a head is not ours to send
-    this.countHost(S.HOST_RQ_ERROR);
-    this.cluster!.noteFailure(this.host!, why.kind);
-    this.fail(why);
   }
 
   // ---- time ----
@@ -273,9 +211,7 @@ export class Journey extends Filtered implements TimerTarget {
       this.count(S.DOWN_RQ_MAX_DURATION_REACHED);
       this.fail(TOO_LONG);
     } else if (this.answerDeadline > 0 && now >= this.answerDeadline) {
-      this.countCluster(S.UP_RQ_TIMEOUT);
-      this.countHost(S.HOST_RQ_TIMEOUT);
-      if (this.phase === SENT) this.cluster!.noteTimeout(this.host!);
+      this.countTimeouts();
       this.fail(TIMED_OUT);
     } else if (this.requestDeadline > 0 && !this.requestDone && now >= this.requestDeadline) {
       this.count(S.DOWN_RQ_TIMEOUT);
@@ -283,7 +219,7 @@ export class Journey extends Filtered implements TimerTarget {
     } else if (this.idleMs > 0 && now - this.lastActive >= this.idleMs) {
       this.count(S.DOWN_RQ_IDLE_TIMEOUT);
       this.fail(this.requestDone ? IDLE_UP : IDLE_DOWN);
-    } else {
+    } else if (!this.tryTimesOut(now)) {
       this.watch();
     }
   }
@@ -334,7 +270,7 @@ export class Journey extends Filtered implements TimerTarget {
     this.lastActive = now;
     if (last) this.requestDone = true;
     if (this.phase !== ANSWERING) {
-      this.keep(buf, start, end);
+      this.kept.add(buf, start, end);
       if (!last) this.pauseDown();
     } else if (this.up !== null) {
       const { up } = this;
@@ -350,16 +286,16 @@ export class Journey extends Filtered implements TimerTarget {
       return;
     }
     this.endUpgrade();
-    this.early = null;
+    this.kept.clear();
     this.requestDone = true;
   }
 
   /** The head has gone down: what has been held may go up, and more may come. */
   private openTunnel(): void {
-    const { early, up } = this;
-    this.early = null;
-    if (early !== null || this.requestDone) {
-      const taken = up!.writeData(early ?? EMPTY, 0, early === null ? 0 : early.length, this.requestDone);
+    const { kept, up } = this;
+    if (kept.begun || this.requestDone) {
+      const taken = up!.writeData(kept.bytes, 0, kept.length, this.requestDone);
+      kept.clear();
       if (!taken && !this.requestDone) {
         this.pauseDown();
         return;
@@ -378,11 +314,6 @@ export class Journey extends Filtered implements TimerTarget {
   private endUpgrade(): void {
     this.reqBody = BODY_NONE;
     this.runtime.tools.cells[this.runtime.stats + S.DOWN_CX_UPGRADES_ACTIVE]!--;
-  }
-
-  /** Somebody needs the request's head after it was sent. */
-  private keepsRequestHead(): boolean {
-    return this.runtime.keepsRequestHead || (this.up !== null && this.up.mayRefuse && !this.repeated);
   }
 
   /** The choice between several is the same however often it is made. */
@@ -418,24 +349,22 @@ export class Journey extends Filtered implements TimerTarget {
       return;
     }
     if (route.idleTimeoutMs >= 0) this.idleMs = route.idleTimeoutMs;
+    this.timeoutMs = route.timeoutMs;
+    if (this.isInternal || route.retry !== null) this.retry = retryStateOf(this, route);
     if (this.isGrpc && route.grpcTimeoutMaxMs >= 0) this.limitCall(route);
     if (this.requestDone || this.reqBody === BODY_TUNNEL) this.requestEnded();
     if (cluster.config.type === 'originalDst') this.originalDestination = this.down?.originalDestination ?? null;
     if (route.sticky !== null || route.hashRules.length > 0) readAffinity(this, route, cluster);
-    const host = cluster.pick(this, NO_HOSTS);
+    this.attempts = 1;
+    const host = this.choose();
     if (host === null) {
       this.countCluster(S.UP_CX_NONE_HEALTHY);
       this.fail(NO_HOST);
       return;
     }
-    this.host = host;
-    this.upstreamHost = host.shown;
-    this.attempts = 1;
+    this.upstreamHost = host.shown; // edits may speak of it
     editRequest(this, route, host);
-    this.phase = WAITING;
-    this.waitsIn = this.upgrade === UPGRADE_CONNECT ? cluster.tunnelsTo(host) : host.pool!;
-    this.watch();
-    this.waitsIn.acquire(this); // may end the journey before it returns
+    this.attempt(host);
   }
 
   private answerByRoute(route: CompiledRoute): void {
@@ -457,15 +386,16 @@ export class Journey extends Filtered implements TimerTarget {
   /** The whole request is here, or the head that stands for it: from now on the route's time-out runs. */
   private requestEnded(): void {
     const { clock } = this.runtime.tools;
-    const timeoutMs = this.route === null ? 0 : this.route.timeoutMs;
+    const { timeoutMs } = this;
     this.requestDone = this.reqBody !== BODY_TUNNEL;
     this.requestEndAt = clock.now;
     if (timeoutMs > 0 && !this.callLimited) this.answerDeadline = clock.now + timeoutMs;
   }
 
-  private fail(why: Fault): void {
+  protected fail(why: Fault): void {
     if (this.phase !== ANSWERING) {
-      this.reply(replyOf(why));
+      const local = replyOf(why);
+      this.reply(local.status === 504 && this.retry !== null && this.retry.timeoutStatus !== 504 ? { ...local, status: this.retry.timeoutStatus, body: '' } : local);
       return;
     }
     const { flags, details } = detailsAfterStart(why);
@@ -473,19 +403,6 @@ export class Journey extends Filtered implements TimerTarget {
     this.details = details;
     if (why.side === 'up') this.count(S.RQ_RESET_AFTER_DOWNSTREAM_RESPONSE_STARTED);
     this.breakOff();
-  }
-
-  private stopAttempt(): void {
-    const { up } = this;
-    if (up !== null) {
-      this.up = null;
-      up.abort();
-      if (this.phase !== ANSWERING) this.dropAnswerHead();
-    } else if (this.waitsIn !== null) {
-      const pool = this.waitsIn;
-      this.waitsIn = null;
-      pool.cancel(this);
-    }
   }
 
   /** The answer has begun and cannot be completed. */
@@ -532,6 +449,7 @@ export class Journey extends Filtered implements TimerTarget {
     let next = this.idleMs > 0 ? this.lastActive + this.idleMs : Infinity;
     if (this.answerDeadline > 0 && this.answerDeadline < next) next = this.answerDeadline;
     if (this.requestDeadline > 0 && !this.requestDone && this.requestDeadline < next) next = this.requestDeadline;
+    if (this.retry !== null || this.phase === RESTING) next = Math.min(next, this.nextTryTime());
     if (next === Infinity) return;
     if (this.timer.deadline !== 0 && this.timer.deadline <= next) return;
     timers.arm(this.timer, Math.max(0, next - clock.now));
@@ -563,10 +481,7 @@ export class Journey extends Filtered implements TimerTarget {
 
   override clear(): void {
     super.clear();
-    this.repeated = false;
     this.answerDone = false;
-    this.moreNow = false;
-    this.callLimited = false;
     this.answerDeadline = 0;
     this.requestDeadline = 0;
   }

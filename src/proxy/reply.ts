@@ -30,6 +30,11 @@ export function replyOf(fault: Fault): LocalReply {
       return { status: 503, flags: FLAG_UH, details: 'no_healthy_upstream', body: 'no healthy upstream', overloaded: false };
     case 'requestTimeout':
       return { status: 504, flags: FLAG_UT, details: 'response_timeout', body: 'upstream request timeout', overloaded: false };
+    case 'perTryTimeout':
+    case 'perTryIdleTimeout':
+      return { status: 504, flags: FLAG_UT, details: fault.details, body: 'upstream request timeout', overloaded: false };
+    case 'replayTooLarge':
+      return { status: 507, flags: 0, details: fault.details, body: 'exceeded request buffer limit while retrying upstream', overloaded: false };
     case 'maxDuration':
       return { status: 504, flags: 0, details: 'max_duration_timeout', body: 'downstream duration timeout', overloaded: false, grpcStatus: GRPC_DEADLINE_EXCEEDED };
     case 'streamIdle':
@@ -55,6 +60,7 @@ export function replyOf(fault: Fault): LocalReply {
 /** Details and flag of an answer that broke off after its head had gone down. */
 export function detailsAfterStart(fault: Fault): { readonly flags: number; readonly details: string } {
   if (fault.kind === 'requestTimeout') return { flags: FLAG_UT, details: 'response_timeout' };
+  if (fault.kind === 'perTryIdleTimeout') return { flags: FLAG_UT, details: fault.details };
   if (fault.kind === 'maxDuration') return { flags: 0, details: 'max_duration_timeout' };
   if (fault.kind === 'streamIdle') return { flags: FLAG_SI, details: 'stream_idle_timeout' };
   const words = resetWords(fault);

@@ -6,6 +6,7 @@ import type { FieldBlock } from '../core/field-block.ts';
 import type { EditLevel } from './header-edits.ts';
 import type { PathTemplate } from './path/template.ts';
 import type { HashRule } from './request-hash.ts';
+import type { RetryPolicy } from './retry-policy.ts';
 import type { LinearRegex } from './rule/linear-regex.ts';
 import type { ValueRule } from './rule/value-rule.ts';
 import type { StickyRule } from './sticky-session.ts';
@@ -66,6 +67,10 @@ export class CompiledRoute {
   upgrades: readonly string[] | null = null;
   /** -1: the listener's stream idle time-out. */
   idleTimeoutMs = -1;
+  /** null: nothing is tried again, unless an internal caller asks for it. */
+  retry: RetryPolicy | null = null;
+  /** A try that has timed out races with the next. */
+  hedge = false;
   clusterNames: readonly string[] = [];
   clusterWeights: readonly number[] = [];
   totalWeight = 0;

@@ -86,7 +86,6 @@ refuses(t, '/listeners/0/http', [
   ['/virtualHosts/0/domains', ['a b'], 'bad-domain /0: "a b" is not a host name'],
   ['/virtualHosts/0/domains', ['a.com', 'A.com'], 'duplicate-domain /1: the domain "A.com" is taken already by /listeners/0/http/virtualHosts/0/domains/0'],
   ['/virtualHosts/0/domains', ['a.com:99999'], 'bad-domain /0: "a.com:99999" is not a host name'],
-  ['/virtualHosts/0/retry', {}, 'later-key: the key "retry" is part of the language, but does not work in this version yet'],
   ['/virtualHosts/1', { name: 'all', domains: ['b.com'], routes: [] }, 'duplicate-name /name: the virtual host name "all" is taken already by /listeners/0/http/virtualHosts/0/name'],
   ['/virtualHosts/1', { domains: ['*'], routes: [] }, 'duplicate-domain /domains/0: the domain "*" is taken already by /listeners/0/http/virtualHosts/0/domains/0'],
   ['/virtualHosts/0/requestHeaders', { set: { 'content-length': '1' } }, 'bad-edited-header /set/content-length: "content-length" cannot be edited: Nuncio writes it itself'],

@@ -30,7 +30,6 @@ export class LogStream extends Stream {
   override responseInterim(): void {}
   override responseHead(): void {}
   override responseData(): void {}
-  override upRefused(): void {}
   override upReset(): void {}
 }
 

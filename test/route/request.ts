@@ -40,7 +40,6 @@ export class LoneStream extends Stream {
   responseInterim(): void {}
   responseHead(): void {}
   responseData(): void {}
-  upRefused(): void {}
   upReset(_fault: Fault): void {}
 }
 
@@ -85,6 +84,8 @@ export function forward(changes: Partial<ForwardConfig> = {}): ForwardConfig {
     upgrades: null,
     hashOn: [],
     stickySession: null,
+    retry: null,
+    hedgeOnPerTryTimeout: false,
     rewrite: NO_REWRITE,
     requestHeaders: NO_EDITS,
     responseHeaders: NO_EDITS,

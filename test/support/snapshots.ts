@@ -19,6 +19,7 @@ export function listenerConfig(name: string, port: number, part: Partial<HttpLis
       useRemoteAddress: true,
       xffNumTrustedHops: 0,
       trustedCidrs: [],
+      internalCidrs: [],
       normalizePath: true,
       mergeSlashes: false,
       pathWithEscapedSlashes: 'keep',

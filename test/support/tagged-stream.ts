@@ -19,8 +19,6 @@ export class TaggedStream extends Stream {
   fault: Fault | null = null;
   /** Bytes of a body to send, and whether more will follow. Empty: none, or as the head says. */
   upload: readonly string[];
-  /** What has been sent of it. */
-  private uploaded = '';
   over = false;
   writable = 0;
   onEvent: (event: string) => void = () => undefined;
@@ -65,7 +63,6 @@ export class TaggedStream extends Stream {
   }
 
   send(text: string, last: boolean): boolean {
-    this.uploaded += text;
     const bytes = Buffer.from(text, 'latin1');
     return this.up!.writeData(bytes, 0, bytes.length, last);
   }
@@ -98,19 +95,13 @@ export class TaggedStream extends Stream {
     this.note('end');
   }
 
-  upRefused(fault: Fault, sent: Buffer | null): void {
-    assert.equal(sent === null ? '' : sent.latin1Slice(), this.uploaded, `${this.tag} is given back what it sent`);
-    this.fault = fault;
-    this.uploaded = '';
-    this.up = null;
-    this.note('refused');
-  }
-
+  /** One that was refused unseen may be sent again. */
   upReset(fault: Fault): void {
+    const refused = fault.kind === 'refusedStream';
     this.fault = fault;
-    this.over = true;
+    this.over = !refused;
     this.up = null;
-    this.note(`reset ${fault.kind}`);
+    this.note(refused ? 'refused' : `reset ${fault.kind}`);
   }
 
   begin(): void {}

@@ -20,6 +20,7 @@ export function buildHttp(http: HttpDocument, name: string, file: string): HttpC
     useRemoteAddress: http.useRemoteAddress ?? defaults.useRemoteAddress,
     xffNumTrustedHops: http.xffNumTrustedHops ?? defaults.xffNumTrustedHops,
     trustedCidrs: (http.trustedCidrs ?? defaults.trustedCidrs).map(canonicalCidr),
+    internalCidrs: (http.internalCidrs ?? defaults.internalCidrs).map(canonicalCidr),
     normalizePath: http.normalizePath ?? defaults.normalizePath,
     mergeSlashes: http.mergeSlashes ?? defaults.mergeSlashes,
     pathWithEscapedSlashes: http.pathWithEscapedSlashes ?? defaults.pathWithEscapedSlashes,
@@ -75,7 +76,7 @@ function buildVirtualHost(host: VirtualHostDocument, listenerFilters: readonly F
   const name = host.name ?? host.domains[0] ?? '';
   const place = { statPrefix: `${listener}.${name}`, path: [listener, name] };
   const filters = buildRouteFilters(host.filters, listenerFilters, place);
-  const around = { above: filters ?? listenerFilters, changed: filters !== null, place };
+  const around = { above: filters ?? listenerFilters, changed: filters !== null, place, retry: host.retry };
   return {
     name,
     domains: host.domains.map((domain) => domain.toLowerCase()),

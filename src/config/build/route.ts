@@ -2,14 +2,16 @@
 
 import { DEFAULTS } from '../defaults.ts';
 import type {
-  ForwardDocument, HeaderEditsDocument, MatchDocument, RedirectDocument, RespondDocument, RouteDocument, ValueMatchDocument, ValueMatchObject,
+  ForwardDocument, HeaderEditsDocument, MatchDocument, RedirectDocument, RespondDocument, RetryDocument, RouteDocument,
 } from '../document.ts';
 import { PATH_MATCHERS } from '../schema/route.ts';
-import type { FilterConfig, ForwardConfig, HeaderEdits, MatchConfig, PathMatch, RedirectConfig, RespondConfig, RouteConfig, ValueMatch } from '../snapshot.ts';
+import type { FilterConfig, ForwardConfig, HeaderEdits, MatchConfig, PathMatch, RedirectConfig, RespondConfig, RouteConfig } from '../snapshot.ts';
 import { parseDuration } from '../units.ts';
 import { buildHashOn, buildStickySession } from './affinity.ts';
 import { buildMetadata } from './host-sets.ts';
 import { buildRouteFilters, type FilterPlace } from './filters.ts';
+import { buildRetry } from './retry.ts';
+import { buildValueMatch } from './value-match.ts';
 
 /** What is around a route. */
 export interface RouteSurroundings {
@@ -18,18 +20,20 @@ export interface RouteSurroundings {
   /** They are not those of the listener. */
   readonly changed: boolean;
   readonly place: FilterPlace;
+  /** The policy of the virtual host, where the route has none. */
+  readonly retry?: RetryDocument | undefined;
 }
 
-export function buildRoute(route: RouteDocument, index: number, { above, changed, place }: RouteSurroundings): RouteConfig {
+export function buildRoute(route: RouteDocument, index: number, { above, changed, place, retry }: RouteSurroundings): RouteConfig {
   const name = route.name ?? '';
   // A limit keeps its state as long as the same requests take its route, wherever that stands in the list.
   const own = { statPrefix: `${place.statPrefix}.${name === '' ? index : name}`, path: [...place.path, name, JSON.stringify(route.match)] };
   const filters = buildRouteFilters(route.filters, above, own) ?? (changed ? above : null);
-  return { name, match: buildMatch(route.match), action: buildAction(route), filters };
+  return { name, match: buildMatch(route.match), action: buildAction(route, retry), filters };
 }
 
-function buildAction(route: RouteDocument): RouteConfig['action'] {
-  if (route.forward) return buildForward(route.forward);
+function buildAction(route: RouteDocument, inherited?: RetryDocument): RouteConfig['action'] {
+  if (route.forward) return buildForward(route.forward, inherited);
   return route.redirect ? buildRedirect(route.redirect) : buildRespond(route.respond ?? { status: 404 });
 }
 
@@ -54,19 +58,7 @@ function buildPathMatch(match: MatchDocument): PathMatch {
   return match.connect === true ? { kind: 'connect' } : { kind: 'any' };
 }
 
-function buildValueMatch(name: string, document: ValueMatchDocument): ValueMatch {
-  const match: ValueMatchObject = typeof document === 'string' ? { exact: document } : document;
-  const invert = match.invert ?? DEFAULTS.valueMatch.invert;
-  const blank = { name, value: '', start: 0, end: 0, present: false, invert };
-  for (const kind of ['exact', 'prefix', 'suffix', 'contains', 'regex'] as const) {
-    const value = match[kind];
-    if (value !== undefined) return { ...blank, kind, value };
-  }
-  if (match.range) return { ...blank, kind: 'range', start: match.range.start, end: match.range.end };
-  return { ...blank, kind: 'present', present: match.present ?? true };
-}
-
-function buildForward(forward: ForwardDocument): ForwardConfig {
+function buildForward(forward: ForwardDocument, inherited?: RetryDocument): ForwardConfig {
   const { rewrite = {} } = forward;
   const weighted = forward.clusters ?? (forward.cluster === undefined ? [] : [{ name: forward.cluster }]);
   return {
@@ -80,6 +72,8 @@ function buildForward(forward: ForwardDocument): ForwardConfig {
     upgrades: forward.upgrades === undefined ? null : buildUpgrades(forward.upgrades),
     hashOn: buildHashOn(forward.hashOn),
     stickySession: buildStickySession(forward.stickySession),
+    retry: buildRetry(forward.retry ?? inherited),
+    hedgeOnPerTryTimeout: forward.hedge?.onPerTryTimeout ?? DEFAULTS.hedge.onPerTryTimeout,
     rewrite: {
       prefix: rewrite.prefix ?? null,
       regex: rewrite.regex ?? null,

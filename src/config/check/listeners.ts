@@ -11,6 +11,7 @@ import { checkAccessLog } from './access-log.ts';
 import type { CheckScope } from './check.ts';
 import { exactlyOne, Register } from './choices.ts';
 import { checkFilters, checkRouteFilters } from './filters.ts';
+import { checkPolicy } from './retry.ts';
 import { checkRoutes } from './routes.ts';
 import { checkNoTunnels } from './tunnels.ts';
 import { checkHeaderEdits } from './headers.ts';
@@ -80,7 +81,7 @@ function checkHttp(http: Place, scope: CheckScope): void {
   for (const log of http.at('accessLog').items()) checkAccessLog(log, scope);
   const filters = checkFilters(http.at('filters'), scope);
   exactlyOne(http, 'http', ROUTE_SOURCES, problems);
-  checkRoutes(http.at('routes'), filters, scope);
+  checkRoutes(http.at('routes'), { filters, retry: http.at('retry') }, scope);
   checkVirtualHosts(http.at('virtualHosts'), filters, scope);
 }
 
@@ -117,6 +118,7 @@ function checkVirtualHosts(virtualHosts: Place, filters: ReadonlySet<string>, sc
     }
     checkHeaderEdits(host.at('requestHeaders'), scope);
     checkHeaderEdits(host.at('responseHeaders'), scope);
-    checkRoutes(host.at('routes'), checkRouteFilters(host.at('filters'), filters, scope), scope);
+    checkPolicy(host.at('retry'), scope.problems);
+    checkRoutes(host.at('routes'), { filters: checkRouteFilters(host.at('filters'), filters, scope), retry: host.at('retry') }, scope);
   }
 }

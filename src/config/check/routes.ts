@@ -8,6 +8,7 @@ import { checkForward, checkRedirect, checkRespond } from './actions.ts';
 import type { CheckScope } from './check.ts';
 import { exactlyOne } from './choices.ts';
 import { checkRouteFilters } from './filters.ts';
+import { checkForwardRetry } from './retry.ts';
 
 /** Matchers that letter case has no part in. */
 const CASE_ADVICE: Readonly<Record<string, string>> = {
@@ -16,8 +17,15 @@ const CASE_ADVICE: Readonly<Record<string, string>> = {
   connect: 'a CONNECT has no path',
 };
 
-/** @param filters the kinds that the requests of all these routes meet */
-export function checkRoutes(routes: Place, filters: ReadonlySet<string>, scope: CheckScope): void {
+/** What the routes of a virtual host have from it. */
+export interface AroundRoutes {
+  /** The kinds of filters that the requests of all these routes meet. */
+  readonly filters: ReadonlySet<string>;
+  /** Its retry policy. */
+  readonly retry: Place;
+}
+
+export function checkRoutes(routes: Place, { filters, retry }: AroundRoutes, scope: CheckScope): void {
   const covered = new Map<string, string>();
   for (const route of routes.items()) {
     const { problems } = scope;
@@ -30,6 +38,7 @@ export function checkRoutes(routes: Place, filters: ReadonlySet<string>, scope: 
     exactlyOne(route, 'a route', ACTIONS, problems);
     checkRouteFilters(route.at('filters'), filters, scope);
     checkForward(route.at('forward'), match, matcher, scope);
+    checkForwardRetry(route.at('forward'), retry, problems);
     checkRedirect(route.at('redirect'), matcher, problems);
     checkRespond(route.at('respond'), problems);
   }

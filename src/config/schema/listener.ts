@@ -62,6 +62,7 @@ function http(): Schema {
     useRemoteAddress: flag("Take the peer's address for the client's and append it to x-forwarded-for. Right at the edge.", { default: defaults.useRemoteAddress }),
     xffNumTrustedHops: integer('How many proxies in front are trusted to have written x-forwarded-for.', { minimum: 0, maximum: MAX_TRUSTED_HOPS }, { default: defaults.xffNumTrustedHops }),
     trustedCidrs: list('The address ranges of proxies that are trusted to have written x-forwarded-for.', text('An address range.', 'cidr', { examples: ['10.0.0.0/8', 'fd00::/8'] }), { default: defaults.trustedCidrs }),
+    internalCidrs: list('The address ranges of internal clients: their x-envoy-* headers, such as x-envoy-retry-on, are heeded.', text('An address range.', 'cidr', { examples: ['10.0.0.0/8'] }), { default: defaults.internalCidrs }),
     normalizePath: flag('Resolve . and .. and needless percent-escapes of the path before routing (RFC 3986 section 6).', { default: defaults.normalizePath }),
     mergeSlashes: flag('Take // in the path as /.', { default: defaults.mergeSlashes }),
     pathWithEscapedSlashes: choice('What to do with %2F and %5C in a path.', ['keep', 'reject', 'unescapeAndRedirect', 'unescapeAndForward'], { default: defaults.pathWithEscapedSlashes }),

@@ -7,6 +7,7 @@ import { forwardSubset } from './host-sets.ts';
 import { choice, described, dictionary, either, flag, freeText, integer, list, object, text } from './parts.ts';
 import { routeFiltersSchema } from './filters.ts';
 import type { Schema } from './parts.ts';
+import { hedgeSchema, retrySchema } from './retry.ts';
 
 /** Keys of which a route takes exactly one. */
 export const ACTIONS = ['forward', 'redirect', 'respond'] as const;
@@ -111,6 +112,8 @@ function forward(): Schema {
     grpcTimeoutHeaderMax: text('Heed the grpc-timeout of gRPC calls, up to this, instead of "timeout"; "0s": whatever it says. Default: it is passed on and nothing else.', 'duration'),
     upgrades: upgrades('The protocols that clients may upgrade to on this route; [] is none. Default: those of the listener.'),
     ...affinityKeys(),
+    retry: retrySchema('Which requests are tried again, and how. Default: the virtual host\'s, or none.', valueMatcher('header')),
+    hedge: hedgeSchema(),
     rewrite: described('Changes of path and host on the way to the cluster.', rewrite(), { default: {} }),
     requestHeaders: headerEdits('Changes to the headers of the request.'),
     responseHeaders: headerEdits('Changes to the headers of the response.'),
@@ -161,6 +164,7 @@ export function virtualHostSchema(route: Schema): Schema {
     requestHeaders: headerEdits('Changes to the headers of every forwarded request.'),
     responseHeaders: headerEdits('Changes to the headers of every response.'),
     filters: routeFiltersSchema('What is different here from the filters of the listener.'),
+    retry: retrySchema('Which requests are tried again, and how, on routes that do not say so themselves. Default: none.', valueMatcher('header')),
     routes: list('The routes, tried in order.', route),
   }, ['domains', 'routes']);
 }

@@ -3,7 +3,7 @@
 import { FORMATS } from './formats.ts';
 export const validate = validate21;
 
-const schema6 = {"$schema":"http://json-schema.org/draft-07/schema#","title":"configuration","type":"object","properties":{"$schema":{"$ref":"#/definitions/string"},"workers":{"anyOf":[{"const":"auto"},{"type":"integer","minimum":1,"maximum":1024}]},"pinWorkers":{"$ref":"#/definitions/boolean"},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"admin":{"anyOf":[{"const":false},{"title":"admin","type":"object","properties":{"address":{"$ref":"#/definitions/listenAddress"}},"required":[],"additionalProperties":false}]},"logLevel":{"type":"string","enum":["trace","debug","info","warn","error","off"]},"drainTimeout":{"$ref":"#/definitions/duration"},"watch":{"$ref":"#/definitions/boolean"},"listeners":{"type":"array","items":{"title":"listener","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"address":{"$ref":"#/definitions/listenAddress"},"maxConnections":{"$ref":"#/definitions/integer2"},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"tls":{"title":"tls","type":"object","properties":{"certificates":{"type":"array","items":{"title":"certificate","type":"object","properties":{"cert":{"$ref":"#/definitions/name"},"key":{"$ref":"#/definitions/name"},"serverNames":{"type":"array","items":{"type":"string","format":"serverNameRule"}}},"required":["cert","key"],"additionalProperties":false},"minItems":1},"minVersion":{"type":"string","enum":["TLSv1.2","TLSv1.3"]},"maxVersion":{"type":"string","enum":["TLSv1.2","TLSv1.3"]},"cipherSuites":{"type":"array","items":{"type":"string","format":"cipherName"}},"alpn":{"type":"array","items":{"type":"string","format":"alpnName"}},"clientCa":{"$ref":"#/definitions/name"},"requireClientCertificate":{"$ref":"#/definitions/boolean"},"subjectAltNames":{"$ref":"#/definitions/array2"},"sessionTicketKeys":{"type":"array","items":{"$ref":"#/definitions/string"}}},"required":["certificates"],"additionalProperties":false},"proxyProtocol":{"$ref":"#/definitions/boolean"},"http":{"title":"http","type":"object","properties":{"protocols":{"type":"array","items":{"type":"string","enum":["http1","http2"]},"minItems":1},"serverName":{"anyOf":[{"type":"string","format":"serverName"},{"const":false}]},"useRemoteAddress":{"$ref":"#/definitions/boolean"},"xffNumTrustedHops":{"$ref":"#/definitions/integer3"},"trustedCidrs":{"type":"array","items":{"type":"string","format":"cidr"}},"normalizePath":{"$ref":"#/definitions/boolean"},"mergeSlashes":{"$ref":"#/definitions/boolean"},"pathWithEscapedSlashes":{"type":"string","enum":["keep","reject","unescapeAndRedirect","unescapeAndForward"]},"headersWithUnderscores":{"type":"string","enum":["allow","drop","reject"]},"maxRequestHeadersSize":{"$ref":"#/definitions/size"},"maxRequestHeaders":{"type":"integer","minimum":1,"maximum":8192},"maxRequestBodySize":{"$ref":"#/definitions/size"},"acceptHttp10":{"$ref":"#/definitions/boolean"},"timeouts":{"title":"timeouts","type":"object","properties":{"idle":{"$ref":"#/definitions/duration"},"requestHeaders":{"$ref":"#/definitions/duration"},"request":{"$ref":"#/definitions/duration"},"streamIdle":{"$ref":"#/definitions/duration"}},"required":[],"additionalProperties":false},"http2":{"title":"http2","type":"object","properties":{"maxConcurrentStreams":{"$ref":"#/definitions/integer4"},"initialStreamWindow":{"$ref":"#/definitions/size"},"initialConnectionWindow":{"$ref":"#/definitions/size"},"keepAliveInterval":{"$ref":"#/definitions/duration"},"keepAliveTimeout":{"$ref":"#/definitions/duration"},"maxOutboundFrames":{"$ref":"#/definitions/integer4"},"maxOutboundControlFrames":{"$ref":"#/definitions/integer4"},"maxConsecutiveEmptyFrames":{"$ref":"#/definitions/integer2"},"maxPriorityFramesPerStream":{"$ref":"#/definitions/integer2"},"maxWindowUpdatesPerDataFrame":{"$ref":"#/definitions/integer4"},"maxContinuationFrames":{"$ref":"#/definitions/integer2"},"prematureResetStreams":{"$ref":"#/definitions/integer2"}},"required":[],"additionalProperties":false},"requestId":{"title":"requestId","type":"object","properties":{"generate":{"$ref":"#/definitions/boolean"},"preserveExternal":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false},"upgrades":{"$ref":"#/definitions/upgrade"},"filters":{"type":"array","items":{"title":"filter","type":"object","properties":{"grpcWeb":{"title":"grpcWeb","type":"object","properties":{},"required":[],"additionalProperties":false},"grpcStats":{"title":"grpcStats","type":"object","properties":{"methods":{"type":"array","items":{"type":"string","format":"grpcMethod"}}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false}},"accessLog":{"$ref":"#/definitions/array3"},"routes":{"$ref":"#/definitions/array4"},"virtualHosts":{"type":"array","items":{"title":"virtualHost","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"domains":{"type":"array","items":{"type":"string","format":"domain"},"minItems":1},"requestHeaders":{"$ref":"#/definitions/headerEdits"},"responseHeaders":{"$ref":"#/definitions/headerEdits"},"routes":{"$ref":"#/definitions/array4"}},"required":["domains","routes"],"additionalProperties":false},"minItems":1}},"required":[],"additionalProperties":false},"tcp":{"title":"tcp","type":"object","properties":{"cluster":{"$ref":"#/definitions/name"},"clusters":{"$ref":"#/definitions/array"},"sniRoutes":{"type":"object","propertyNames":{"type":"string","format":"serverNamePattern"},"additionalProperties":{"anyOf":[{"type":"string","format":"name"},{"type":"array","items":{"$ref":"#/definitions/weightedCluster"},"minItems":1}]}},"idleTimeout":{"$ref":"#/definitions/duration"},"maxConnectAttempts":{"type":"integer","minimum":1,"maximum":100},"accessLog":{"$ref":"#/definitions/array3"}},"required":[],"additionalProperties":false}},"required":["address"],"additionalProperties":false},"minItems":1},"clusters":{"type":"array","items":{"title":"cluster","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"type":{"type":"string","enum":["static","originalDst"]},"endpoints":{"type":"array","items":{"anyOf":[{"type":"string","format":"endpointAddress"},{"title":"endpoint","type":"object","properties":{"address":{"type":"string","format":"endpointAddress"},"weight":{"type":"integer","minimum":1,"maximum":4294967295}},"required":["address"],"additionalProperties":false}]}},"protocol":{"type":"string","enum":["http1","http2","auto"]},"proxyProtocol":{"type":"string","enum":["v1","v2"]},"tls":{"title":"clusterTls","type":"object","properties":{"ca":{"$ref":"#/definitions/name"},"serverName":{"$ref":"#/definitions/authority"},"subjectAltNames":{"$ref":"#/definitions/array2"},"cert":{"$ref":"#/definitions/name"},"key":{"$ref":"#/definitions/name"},"insecureSkipVerify":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false},"connectTimeout":{"$ref":"#/definitions/duration"},"loadBalancing":{"title":"loadBalancing","type":"object","properties":{"policy":{"type":"string","enum":["roundRobin","random"]}},"required":[],"additionalProperties":false},"connections":{"title":"connections","type":"object","properties":{"idleTimeout":{"$ref":"#/definitions/duration"},"maxRequests":{"$ref":"#/definitions/integer2"}},"required":[],"additionalProperties":false},"http2":{"title":"clusterHttp2","type":"object","properties":{"keepAliveInterval":{"$ref":"#/definitions/duration"},"keepAliveTimeout":{"$ref":"#/definitions/duration"}},"required":[],"additionalProperties":false},"circuitBreakers":{"title":"circuitBreakers","type":"object","properties":{"maxConnections":{"$ref":"#/definitions/integer2"},"maxPendingRequests":{"$ref":"#/definitions/integer2"},"maxRequests":{"$ref":"#/definitions/integer2"},"maxRetries":{"$ref":"#/definitions/integer2"}},"required":[],"additionalProperties":false},"outlierDetection":{"title":"outlierDetection","type":"object","properties":{"interval":{"$ref":"#/definitions/duration"},"baseEjectionTime":{"$ref":"#/definitions/duration"},"maxEjectionTime":{"$ref":"#/definitions/duration"},"maxEjectionTimeJitter":{"$ref":"#/definitions/duration"},"maxEjectionPercent":{"$ref":"#/definitions/integer3"},"alwaysEjectOneHost":{"$ref":"#/definitions/boolean"},"consecutive5xx":{"$ref":"#/definitions/integer2"},"enforcingConsecutive5xxPercent":{"$ref":"#/definitions/integer3"},"consecutiveGatewayFailure":{"$ref":"#/definitions/integer2"},"enforcingConsecutiveGatewayFailurePercent":{"$ref":"#/definitions/integer3"},"consecutiveLocalOriginFailure":{"$ref":"#/definitions/integer2"},"enforcingConsecutiveLocalOriginFailurePercent":{"$ref":"#/definitions/integer3"},"splitExternalLocalOriginErrors":{"$ref":"#/definitions/boolean"},"successRate":{"title":"outlierSuccessRate","type":"object","properties":{"minimumHosts":{"$ref":"#/definitions/integer2"},"requestVolume":{"$ref":"#/definitions/integer2"},"stdevFactor":{"type":"number","minimum":0,"maximum":1000},"enforcingPercent":{"$ref":"#/definitions/integer3"},"enforcingLocalOriginPercent":{"$ref":"#/definitions/integer3"}},"required":[],"additionalProperties":false},"failurePercentage":{"title":"outlierFailurePercentage","type":"object","properties":{"threshold":{"$ref":"#/definitions/integer3"},"minimumHosts":{"$ref":"#/definitions/integer2"},"requestVolume":{"$ref":"#/definitions/integer2"},"enforcingPercent":{"$ref":"#/definitions/integer3"},"enforcingLocalOriginPercent":{"$ref":"#/definitions/integer3"}},"required":[],"additionalProperties":false},"successfulActiveHealthCheckUnejectHost":{"$ref":"#/definitions/boolean"},"eventLog":{"$ref":"#/definitions/string"}},"required":[],"additionalProperties":false}},"required":["name"],"additionalProperties":false}}},"required":["listeners"],"additionalProperties":false};
+const schema6 = {"$schema":"http://json-schema.org/draft-07/schema#","title":"configuration","type":"object","properties":{"$schema":{"$ref":"#/definitions/string"},"workers":{"anyOf":[{"const":"auto"},{"type":"integer","minimum":1,"maximum":1024}]},"pinWorkers":{"$ref":"#/definitions/boolean"},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"admin":{"anyOf":[{"const":false},{"title":"admin","type":"object","properties":{"address":{"$ref":"#/definitions/listenAddress"}},"required":[],"additionalProperties":false}]},"logLevel":{"type":"string","enum":["trace","debug","info","warn","error","off"]},"drainTimeout":{"$ref":"#/definitions/duration"},"watch":{"$ref":"#/definitions/boolean"},"listeners":{"type":"array","items":{"title":"listener","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"address":{"$ref":"#/definitions/listenAddress"},"maxConnections":{"$ref":"#/definitions/integer4"},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"tls":{"title":"tls","type":"object","properties":{"certificates":{"type":"array","items":{"title":"certificate","type":"object","properties":{"cert":{"$ref":"#/definitions/name"},"key":{"$ref":"#/definitions/name"},"serverNames":{"type":"array","items":{"type":"string","format":"serverNameRule"}}},"required":["cert","key"],"additionalProperties":false},"minItems":1},"minVersion":{"type":"string","enum":["TLSv1.2","TLSv1.3"]},"maxVersion":{"type":"string","enum":["TLSv1.2","TLSv1.3"]},"cipherSuites":{"type":"array","items":{"type":"string","format":"cipherName"}},"alpn":{"type":"array","items":{"type":"string","format":"alpnName"}},"clientCa":{"$ref":"#/definitions/name"},"requireClientCertificate":{"$ref":"#/definitions/boolean"},"subjectAltNames":{"$ref":"#/definitions/array2"},"sessionTicketKeys":{"type":"array","items":{"$ref":"#/definitions/string"}}},"required":["certificates"],"additionalProperties":false},"proxyProtocol":{"$ref":"#/definitions/boolean"},"http":{"title":"http","type":"object","properties":{"protocols":{"type":"array","items":{"type":"string","enum":["http1","http2"]},"minItems":1},"serverName":{"anyOf":[{"type":"string","format":"serverName"},{"const":false}]},"useRemoteAddress":{"$ref":"#/definitions/boolean"},"xffNumTrustedHops":{"$ref":"#/definitions/integer2"},"trustedCidrs":{"$ref":"#/definitions/cidr"},"internalCidrs":{"$ref":"#/definitions/cidr"},"normalizePath":{"$ref":"#/definitions/boolean"},"mergeSlashes":{"$ref":"#/definitions/boolean"},"pathWithEscapedSlashes":{"type":"string","enum":["keep","reject","unescapeAndRedirect","unescapeAndForward"]},"headersWithUnderscores":{"type":"string","enum":["allow","drop","reject"]},"maxRequestHeadersSize":{"$ref":"#/definitions/size"},"maxRequestHeaders":{"type":"integer","minimum":1,"maximum":8192},"maxRequestBodySize":{"$ref":"#/definitions/size"},"acceptHttp10":{"$ref":"#/definitions/boolean"},"timeouts":{"title":"timeouts","type":"object","properties":{"idle":{"$ref":"#/definitions/duration"},"requestHeaders":{"$ref":"#/definitions/duration"},"request":{"$ref":"#/definitions/duration"},"streamIdle":{"$ref":"#/definitions/duration"}},"required":[],"additionalProperties":false},"http2":{"title":"http2","type":"object","properties":{"maxConcurrentStreams":{"$ref":"#/definitions/integer5"},"initialStreamWindow":{"$ref":"#/definitions/size"},"initialConnectionWindow":{"$ref":"#/definitions/size"},"keepAliveInterval":{"$ref":"#/definitions/duration"},"keepAliveTimeout":{"$ref":"#/definitions/duration"},"maxOutboundFrames":{"$ref":"#/definitions/integer5"},"maxOutboundControlFrames":{"$ref":"#/definitions/integer5"},"maxConsecutiveEmptyFrames":{"$ref":"#/definitions/integer4"},"maxPriorityFramesPerStream":{"$ref":"#/definitions/integer4"},"maxWindowUpdatesPerDataFrame":{"$ref":"#/definitions/integer5"},"maxContinuationFrames":{"$ref":"#/definitions/integer4"},"prematureResetStreams":{"$ref":"#/definitions/integer4"}},"required":[],"additionalProperties":false},"requestId":{"title":"requestId","type":"object","properties":{"generate":{"$ref":"#/definitions/boolean"},"preserveExternal":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false},"upgrades":{"$ref":"#/definitions/upgrade"},"filters":{"type":"array","items":{"title":"filter","type":"object","properties":{"grpcWeb":{"title":"grpcWeb","type":"object","properties":{},"required":[],"additionalProperties":false},"grpcStats":{"title":"grpcStats","type":"object","properties":{"methods":{"type":"array","items":{"type":"string","format":"grpcMethod"}}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false}},"accessLog":{"$ref":"#/definitions/array3"},"routes":{"$ref":"#/definitions/array4"},"virtualHosts":{"type":"array","items":{"title":"virtualHost","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"domains":{"type":"array","items":{"type":"string","format":"domain"},"minItems":1},"requestHeaders":{"$ref":"#/definitions/headerEdits"},"responseHeaders":{"$ref":"#/definitions/headerEdits"},"retry":{"$ref":"#/definitions/retry"},"routes":{"$ref":"#/definitions/array4"}},"required":["domains","routes"],"additionalProperties":false},"minItems":1}},"required":[],"additionalProperties":false},"tcp":{"title":"tcp","type":"object","properties":{"cluster":{"$ref":"#/definitions/name"},"clusters":{"$ref":"#/definitions/array"},"sniRoutes":{"type":"object","propertyNames":{"type":"string","format":"serverNamePattern"},"additionalProperties":{"anyOf":[{"type":"string","format":"name"},{"type":"array","items":{"$ref":"#/definitions/weightedCluster"},"minItems":1}]}},"idleTimeout":{"$ref":"#/definitions/duration"},"maxConnectAttempts":{"$ref":"#/definitions/integer3"},"accessLog":{"$ref":"#/definitions/array3"}},"required":[],"additionalProperties":false}},"required":["address"],"additionalProperties":false},"minItems":1},"clusters":{"type":"array","items":{"title":"cluster","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"type":{"type":"string","enum":["static","originalDst"]},"endpoints":{"type":"array","items":{"anyOf":[{"type":"string","format":"endpointAddress"},{"title":"endpoint","type":"object","properties":{"address":{"type":"string","format":"endpointAddress"},"weight":{"type":"integer","minimum":1,"maximum":4294967295}},"required":["address"],"additionalProperties":false}]}},"protocol":{"type":"string","enum":["http1","http2","auto"]},"proxyProtocol":{"type":"string","enum":["v1","v2"]},"tls":{"title":"clusterTls","type":"object","properties":{"ca":{"$ref":"#/definitions/name"},"serverName":{"$ref":"#/definitions/authority"},"subjectAltNames":{"$ref":"#/definitions/array2"},"cert":{"$ref":"#/definitions/name"},"key":{"$ref":"#/definitions/name"},"insecureSkipVerify":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false},"connectTimeout":{"$ref":"#/definitions/duration"},"loadBalancing":{"title":"loadBalancing","type":"object","properties":{"policy":{"type":"string","enum":["roundRobin","random"]}},"required":[],"additionalProperties":false},"connections":{"title":"connections","type":"object","properties":{"idleTimeout":{"$ref":"#/definitions/duration"},"maxRequests":{"$ref":"#/definitions/integer4"}},"required":[],"additionalProperties":false},"http2":{"title":"clusterHttp2","type":"object","properties":{"keepAliveInterval":{"$ref":"#/definitions/duration"},"keepAliveTimeout":{"$ref":"#/definitions/duration"}},"required":[],"additionalProperties":false},"circuitBreakers":{"title":"circuitBreakers","type":"object","properties":{"maxConnections":{"$ref":"#/definitions/integer4"},"maxPendingRequests":{"$ref":"#/definitions/integer4"},"maxRequests":{"$ref":"#/definitions/integer4"},"maxRetries":{"$ref":"#/definitions/integer4"}},"required":[],"additionalProperties":false}},"required":["name"],"additionalProperties":false}}},"required":["listeners"],"additionalProperties":false};
 const func2 = Object.prototype.hasOwnProperty;
 const schema7 = {"type":"string"};
 
@@ -102,18 +102,18 @@ function validate34(data, {instancePath="", parentData, parentDataProperty, root
 let vErrors = null;
 let errors = 0;
 if(!(((typeof data == "number") && (!(data % 1) && !isNaN(data))) && (isFinite(data)))){
-const err0 = {instancePath,schemaPath:"#/definitions/integer2/type",keyword:"type",params:{type: "integer"}};
+const err0 = {instancePath,schemaPath:"#/definitions/integer4/type",keyword:"type",params:{type: "integer"}};
 (vErrors ??= []).push(err0);
 errors++;
 }
 if((typeof data == "number") && (isFinite(data))){
 if(data > 2147483647 || isNaN(data)){
-const err1 = {instancePath,schemaPath:"#/definitions/integer2/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+const err1 = {instancePath,schemaPath:"#/definitions/integer4/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
 (vErrors ??= []).push(err1);
 errors++;
 }
 if(data < 0 || isNaN(data)){
-const err2 = {instancePath,schemaPath:"#/definitions/integer2/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+const err2 = {instancePath,schemaPath:"#/definitions/integer4/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 (vErrors ??= []).push(err2);
 errors++;
 }
@@ -286,18 +286,18 @@ function validate55(data, {instancePath="", parentData, parentDataProperty, root
 let vErrors = null;
 let errors = 0;
 if(!(((typeof data == "number") && (!(data % 1) && !isNaN(data))) && (isFinite(data)))){
-const err0 = {instancePath,schemaPath:"#/definitions/integer3/type",keyword:"type",params:{type: "integer"}};
+const err0 = {instancePath,schemaPath:"#/definitions/integer2/type",keyword:"type",params:{type: "integer"}};
 (vErrors ??= []).push(err0);
 errors++;
 }
 if((typeof data == "number") && (isFinite(data))){
 if(data > 100 || isNaN(data)){
-const err1 = {instancePath,schemaPath:"#/definitions/integer3/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100}};
+const err1 = {instancePath,schemaPath:"#/definitions/integer2/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100}};
 (vErrors ??= []).push(err1);
 errors++;
 }
 if(data < 0 || isNaN(data)){
-const err2 = {instancePath,schemaPath:"#/definitions/integer3/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+const err2 = {instancePath,schemaPath:"#/definitions/integer2/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 (vErrors ??= []).push(err2);
 errors++;
 }
@@ -306,14 +306,45 @@ validate55.errors = vErrors;
 return errors === 0;
 }
 
-const schema17 = {"type":["integer","string"],"minimum":0,"format":"size"};
+const schema17 = {"type":"array","items":{"type":"string","format":"cidr"}};
+const formats18 = FORMATS.cidr;
+
+function validate57(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+let vErrors = null;
+let errors = 0;
+if(Array.isArray(data)){
+const len0 = data.length;
+for(let i0=0; i0<len0; i0++){
+let data0 = data[i0];
+if(typeof data0 === "string"){
+if(!(formats18(data0))){
+const err0 = {instancePath:instancePath+"/" + i0,schemaPath:"#/definitions/cidr/items/format",keyword:"format",params:{format: "cidr"}};
+(vErrors ??= []).push(err0);
+errors++;
+}
+} else {
+const err1 = {instancePath:instancePath+"/" + i0,schemaPath:"#/definitions/cidr/items/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err1);
+errors++;
+}
+}
+} else {
+const err2 = {instancePath,schemaPath:"#/definitions/cidr/type",keyword:"type",params:{type: "array"}};
+(vErrors ??= []).push(err2);
+errors++;
+}
+validate57.errors = vErrors;
+return errors === 0;
+}
+
+const schema18 = {"type":["integer","string"],"minimum":0,"format":"size"};
 const formats20 = FORMATS.size;
 
-function validate59(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate62(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if((!(((typeof data == "number") && (!(data % 1) && !isNaN(data))) && (isFinite(data)))) && (typeof data !== "string")){
-const err0 = {instancePath,schemaPath:"#/definitions/size/type",keyword:"type",params:{type: schema17.type}};
+const err0 = {instancePath,schemaPath:"#/definitions/size/type",keyword:"type",params:{type: schema18.type}};
 (vErrors ??= []).push(err0);
 errors++;
 }
@@ -331,40 +362,40 @@ const err2 = {instancePath,schemaPath:"#/definitions/size/format",keyword:"forma
 errors++;
 }
 }
-validate59.errors = vErrors;
+validate62.errors = vErrors;
 return errors === 0;
 }
 
-const schema18 = {"type":"integer","minimum":1,"maximum":2147483647};
+const schema19 = {"type":"integer","minimum":1,"maximum":2147483647};
 
-function validate67(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate70(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(!(((typeof data == "number") && (!(data % 1) && !isNaN(data))) && (isFinite(data)))){
-const err0 = {instancePath,schemaPath:"#/definitions/integer4/type",keyword:"type",params:{type: "integer"}};
+const err0 = {instancePath,schemaPath:"#/definitions/integer5/type",keyword:"type",params:{type: "integer"}};
 (vErrors ??= []).push(err0);
 errors++;
 }
 if((typeof data == "number") && (isFinite(data))){
 if(data > 2147483647 || isNaN(data)){
-const err1 = {instancePath,schemaPath:"#/definitions/integer4/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+const err1 = {instancePath,schemaPath:"#/definitions/integer5/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
 (vErrors ??= []).push(err1);
 errors++;
 }
 if(data < 1 || isNaN(data)){
-const err2 = {instancePath,schemaPath:"#/definitions/integer4/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
+const err2 = {instancePath,schemaPath:"#/definitions/integer5/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
 (vErrors ??= []).push(err2);
 errors++;
 }
 }
-validate67.errors = vErrors;
+validate70.errors = vErrors;
 return errors === 0;
 }
 
-const schema19 = {"type":"array","items":{"type":"string","format":"upgrade"}};
+const schema20 = {"type":"array","items":{"type":"string","format":"upgrade"}};
 const formats22 = FORMATS.upgrade;
 
-function validate82(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate85(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(Array.isArray(data)){
@@ -388,14 +419,14 @@ const err2 = {instancePath,schemaPath:"#/definitions/upgrade/type",keyword:"type
 (vErrors ??= []).push(err2);
 errors++;
 }
-validate82.errors = vErrors;
+validate85.errors = vErrors;
 return errors === 0;
 }
 
-const schema20 = {"type":"array","items":{"title":"accessLog","type":"object","properties":{"path":{"$ref":"#/definitions/name"},"format":{"$ref":"#/definitions/string"},"json":{"type":"object"},"filter":{"title":"accessLogFilter","type":"object","properties":{"status":{"type":"string","format":"statusFilter"}},"required":[],"additionalProperties":false}},"required":["path"],"additionalProperties":false}};
+const schema21 = {"type":"array","items":{"title":"accessLog","type":"object","properties":{"path":{"$ref":"#/definitions/name"},"format":{"$ref":"#/definitions/string"},"json":{"type":"object"},"filter":{"title":"accessLogFilter","type":"object","properties":{"status":{"type":"string","format":"statusFilter"}},"required":[],"additionalProperties":false}},"required":["path"],"additionalProperties":false}};
 const formats26 = FORMATS.statusFilter;
 
-function validate84(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate87(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(Array.isArray(data)){
@@ -476,16 +507,16 @@ const err8 = {instancePath,schemaPath:"#/definitions/array3/type",keyword:"type"
 (vErrors ??= []).push(err8);
 errors++;
 }
-validate84.errors = vErrors;
+validate87.errors = vErrors;
 return errors === 0;
 }
 
-const schema21 = {"type":"array","items":{"$ref":"#/definitions/route"}};
-const schema22 = {"title":"route","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"match":{"title":"match","type":"object","properties":{"path":{"type":"string","format":"exactPath"},"prefix":{"$ref":"#/definitions/path"},"pathSeparatedPrefix":{"type":"string","format":"separatedPrefix"},"regex":{"$ref":"#/definitions/regex"},"template":{"type":"string","format":"template"},"connect":{"$ref":"#/definitions/boolean"},"caseSensitive":{"$ref":"#/definitions/boolean"},"methods":{"type":"array","items":{"type":"string","format":"method"}},"headers":{"type":"object","propertyNames":{"type":"string","format":"matchedHeader"},"additionalProperties":{"$ref":"#/definitions/choice"}},"query":{"type":"object","propertyNames":{"type":"string","format":"name"},"additionalProperties":{"$ref":"#/definitions/choice"}},"fraction":{"type":"number","minimum":0,"maximum":1},"tls":{"title":"matchTls","type":"object","properties":{"clientCertificate":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"forward":{"title":"forward","type":"object","properties":{"cluster":{"$ref":"#/definitions/name"},"clusters":{"$ref":"#/definitions/array"},"clusterHeader":{"type":"string","format":"headerName"},"timeout":{"$ref":"#/definitions/duration"},"idleTimeout":{"$ref":"#/definitions/duration"},"grpcTimeoutHeaderMax":{"$ref":"#/definitions/duration"},"upgrades":{"$ref":"#/definitions/upgrade"},"rewrite":{"title":"rewrite","type":"object","properties":{"prefix":{"$ref":"#/definitions/path"},"regex":{"title":"regexRewrite","type":"object","properties":{"pattern":{"$ref":"#/definitions/regex"},"substitution":{"type":"string","format":"substitution"}},"required":["pattern","substitution"],"additionalProperties":false},"path":{"$ref":"#/definitions/path"},"host":{"$ref":"#/definitions/authority"},"hostFrom":{"type":"string","enum":["upstream"]}},"required":[],"additionalProperties":false},"requestHeaders":{"$ref":"#/definitions/headerEdits"},"responseHeaders":{"$ref":"#/definitions/headerEdits"}},"required":[],"additionalProperties":false},"redirect":{"title":"redirect","type":"object","properties":{"scheme":{"type":"string","enum":["http","https"]},"host":{"type":"string","format":"optionalAuthority"},"port":{"type":"integer","minimum":0,"maximum":65535},"path":{"type":"string","format":"target"},"prefix":{"$ref":"#/definitions/path"},"status":{"type":"integer","enum":[301,302,303,307,308]},"stripQuery":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false},"respond":{"title":"respond","type":"object","properties":{"status":{"type":"integer","minimum":200,"maximum":599},"headers":{"$ref":"#/definitions/object"},"body":{"$ref":"#/definitions/string"}},"required":["status"],"additionalProperties":false}},"required":["match"],"additionalProperties":false};
-const schema23 = {"type":"string","format":"path"};
+const schema22 = {"type":"array","items":{"$ref":"#/definitions/route"}};
+const schema23 = {"title":"route","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"match":{"title":"match","type":"object","properties":{"path":{"type":"string","format":"exactPath"},"prefix":{"$ref":"#/definitions/path"},"pathSeparatedPrefix":{"type":"string","format":"separatedPrefix"},"regex":{"$ref":"#/definitions/regex"},"template":{"type":"string","format":"template"},"connect":{"$ref":"#/definitions/boolean"},"caseSensitive":{"$ref":"#/definitions/boolean"},"methods":{"type":"array","items":{"type":"string","format":"method"}},"headers":{"type":"object","propertyNames":{"type":"string","format":"matchedHeader"},"additionalProperties":{"$ref":"#/definitions/choice"}},"query":{"type":"object","propertyNames":{"type":"string","format":"name"},"additionalProperties":{"$ref":"#/definitions/choice"}},"fraction":{"type":"number","minimum":0,"maximum":1},"tls":{"title":"matchTls","type":"object","properties":{"clientCertificate":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"forward":{"title":"forward","type":"object","properties":{"cluster":{"$ref":"#/definitions/name"},"clusters":{"$ref":"#/definitions/array"},"clusterHeader":{"type":"string","format":"headerName"},"timeout":{"$ref":"#/definitions/duration"},"idleTimeout":{"$ref":"#/definitions/duration"},"grpcTimeoutHeaderMax":{"$ref":"#/definitions/duration"},"upgrades":{"$ref":"#/definitions/upgrade"},"retry":{"$ref":"#/definitions/retry"},"hedge":{"title":"hedge","type":"object","properties":{"onPerTryTimeout":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false},"rewrite":{"title":"rewrite","type":"object","properties":{"prefix":{"$ref":"#/definitions/path"},"regex":{"title":"regexRewrite","type":"object","properties":{"pattern":{"$ref":"#/definitions/regex"},"substitution":{"type":"string","format":"substitution"}},"required":["pattern","substitution"],"additionalProperties":false},"path":{"$ref":"#/definitions/path"},"host":{"$ref":"#/definitions/authority"},"hostFrom":{"type":"string","enum":["upstream"]}},"required":[],"additionalProperties":false},"requestHeaders":{"$ref":"#/definitions/headerEdits"},"responseHeaders":{"$ref":"#/definitions/headerEdits"}},"required":[],"additionalProperties":false},"redirect":{"title":"redirect","type":"object","properties":{"scheme":{"type":"string","enum":["http","https"]},"host":{"type":"string","format":"optionalAuthority"},"port":{"type":"integer","minimum":0,"maximum":65535},"path":{"type":"string","format":"target"},"prefix":{"$ref":"#/definitions/path"},"status":{"type":"integer","enum":[301,302,303,307,308]},"stripQuery":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false},"respond":{"title":"respond","type":"object","properties":{"status":{"type":"integer","minimum":200,"maximum":599},"headers":{"$ref":"#/definitions/object"},"body":{"$ref":"#/definitions/string"}},"required":["status"],"additionalProperties":false}},"required":["match"],"additionalProperties":false};
+const schema24 = {"type":"string","format":"path"};
 const formats30 = FORMATS.path;
 
-function validate91(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate94(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(typeof data === "string"){
@@ -499,14 +530,14 @@ const err1 = {instancePath,schemaPath:"#/definitions/path/type",keyword:"type",p
 (vErrors ??= []).push(err1);
 errors++;
 }
-validate91.errors = vErrors;
+validate94.errors = vErrors;
 return errors === 0;
 }
 
-const schema24 = {"anyOf":[{"type":"string"},{"title":"valueMatch","type":"object","properties":{"exact":{"$ref":"#/definitions/string"},"prefix":{"$ref":"#/definitions/name"},"suffix":{"$ref":"#/definitions/name"},"contains":{"$ref":"#/definitions/name"},"regex":{"$ref":"#/definitions/regex"},"range":{"title":"range","type":"object","properties":{"start":{"$ref":"#/definitions/integer"},"end":{"$ref":"#/definitions/integer"}},"required":["start","end"],"additionalProperties":false},"present":{"$ref":"#/definitions/boolean"},"invert":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false}]};
-const schema25 = {"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991};
+const schema25 = {"anyOf":[{"type":"string"},{"title":"valueMatch","type":"object","properties":{"exact":{"$ref":"#/definitions/string"},"prefix":{"$ref":"#/definitions/name"},"suffix":{"$ref":"#/definitions/name"},"contains":{"$ref":"#/definitions/name"},"regex":{"$ref":"#/definitions/regex"},"range":{"title":"range","type":"object","properties":{"start":{"$ref":"#/definitions/integer"},"end":{"$ref":"#/definitions/integer"}},"required":["start","end"],"additionalProperties":false},"present":{"$ref":"#/definitions/boolean"},"invert":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false}]};
+const schema26 = {"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991};
 
-function validate102(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate105(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(!(((typeof data == "number") && (!(data % 1) && !isNaN(data))) && (isFinite(data)))){
@@ -526,12 +557,12 @@ const err2 = {instancePath,schemaPath:"#/definitions/integer/minimum",keyword:"m
 errors++;
 }
 }
-validate102.errors = vErrors;
+validate105.errors = vErrors;
 return errors === 0;
 }
 
 
-function validate96(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate99(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 const _errs0 = errors;
@@ -605,14 +636,14 @@ errors++;
 }
 }
 if(data5.start !== undefined){
-if(!(validate102(data5.start, {instancePath:instancePath+"/range/start",parentData:data5,parentDataProperty:"start",rootData}))){
-vErrors = vErrors === null ? validate102.errors : vErrors.concat(validate102.errors);
+if(!(validate105(data5.start, {instancePath:instancePath+"/range/start",parentData:data5,parentDataProperty:"start",rootData}))){
+vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
 errors = vErrors.length;
 }
 }
 if(data5.end !== undefined){
-if(!(validate102(data5.end, {instancePath:instancePath+"/range/end",parentData:data5,parentDataProperty:"end",rootData}))){
-vErrors = vErrors === null ? validate102.errors : vErrors.concat(validate102.errors);
+if(!(validate105(data5.end, {instancePath:instancePath+"/range/end",parentData:data5,parentDataProperty:"end",rootData}))){
+vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
 errors = vErrors.length;
 }
 }
@@ -656,14 +687,14 @@ vErrors = null;
 }
 }
 }
-validate96.errors = vErrors;
+validate99.errors = vErrors;
 return errors === 0;
 }
 
-const schema26 = {"type":"array","items":{"$ref":"#/definitions/weightedCluster"},"minItems":1};
-const schema27 = {"title":"weightedCluster","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"weight":{"type":"integer","minimum":0,"maximum":4294967295}},"required":["name"],"additionalProperties":false};
+const schema27 = {"type":"array","items":{"$ref":"#/definitions/weightedCluster"},"minItems":1};
+const schema28 = {"title":"weightedCluster","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"weight":{"type":"integer","minimum":0,"maximum":4294967295}},"required":["name"],"additionalProperties":false};
 
-function validate112(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate115(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(data && typeof data == "object" && !Array.isArray(data)){
@@ -710,12 +741,12 @@ const err5 = {instancePath,schemaPath:"#/definitions/weightedCluster/type",keywo
 (vErrors ??= []).push(err5);
 errors++;
 }
-validate112.errors = vErrors;
+validate115.errors = vErrors;
 return errors === 0;
 }
 
 
-function validate111(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate114(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(Array.isArray(data)){
@@ -726,8 +757,8 @@ errors++;
 }
 const len0 = data.length;
 for(let i0=0; i0<len0; i0++){
-if(!(validate112(data[i0], {instancePath:instancePath+"/" + i0,parentData:data,parentDataProperty:i0,rootData}))){
-vErrors = vErrors === null ? validate112.errors : vErrors.concat(validate112.errors);
+if(!(validate115(data[i0], {instancePath:instancePath+"/" + i0,parentData:data,parentDataProperty:i0,rootData}))){
+vErrors = vErrors === null ? validate115.errors : vErrors.concat(validate115.errors);
 errors = vErrors.length;
 }
 }
@@ -736,18 +767,335 @@ const err1 = {instancePath,schemaPath:"#/definitions/array/type",keyword:"type",
 (vErrors ??= []).push(err1);
 errors++;
 }
-validate111.errors = vErrors;
+validate114.errors = vErrors;
 return errors === 0;
 }
 
-const schema28 = {"type":"string","format":"authority"};
-const formats46 = FORMATS.authority;
+const schema29 = {"title":"retry","type":"object","properties":{"on":{"type":"array","items":{"type":"string","enum":["5xx","gateway-error","reset","reset-before-request","connect-failure","envoy-ratelimited","retriable-4xx","refused-stream","retriable-status-codes","retriable-headers","cancelled","deadline-exceeded","internal","resource-exhausted","unavailable","http3-post-connect-failure"]}},"attempts":{"$ref":"#/definitions/integer2"},"perTryTimeout":{"$ref":"#/definitions/duration"},"perTryIdleTimeout":{"$ref":"#/definitions/duration"},"retriableStatusCodes":{"type":"array","items":{"type":"integer","minimum":100,"maximum":599}},"retriableHeaders":{"type":"object","propertyNames":{"type":"string","format":"headerName"},"additionalProperties":{"$ref":"#/definitions/choice"}},"backOff":{"title":"backOff","type":"object","properties":{"base":{"$ref":"#/definitions/duration"},"max":{"$ref":"#/definitions/duration"}},"required":[],"additionalProperties":false},"respectRetryAfter":{"anyOf":[{"type":"boolean"},{"title":"retryAfter","type":"object","properties":{"headers":{"type":"object","propertyNames":{"type":"string","format":"headerName"},"additionalProperties":{"type":"string","enum":["seconds","unixTime"]}},"max":{"$ref":"#/definitions/duration"}},"required":["headers"],"additionalProperties":false}]},"previousHosts":{"$ref":"#/definitions/boolean"},"hostSelectionAttempts":{"$ref":"#/definitions/integer3"},"maxReplayBodySize":{"$ref":"#/definitions/size"},"includeAttemptCount":{"$ref":"#/definitions/boolean"},"includeAttemptCountInResponse":{"$ref":"#/definitions/boolean"},"includeIsTimeoutRetry":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false};
+const schema30 = {"type":"integer","minimum":1,"maximum":100};
+
+function validate132(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+let vErrors = null;
+let errors = 0;
+if(!(((typeof data == "number") && (!(data % 1) && !isNaN(data))) && (isFinite(data)))){
+const err0 = {instancePath,schemaPath:"#/definitions/integer3/type",keyword:"type",params:{type: "integer"}};
+(vErrors ??= []).push(err0);
+errors++;
+}
+if((typeof data == "number") && (isFinite(data))){
+if(data > 100 || isNaN(data)){
+const err1 = {instancePath,schemaPath:"#/definitions/integer3/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100}};
+(vErrors ??= []).push(err1);
+errors++;
+}
+if(data < 1 || isNaN(data)){
+const err2 = {instancePath,schemaPath:"#/definitions/integer3/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
+(vErrors ??= []).push(err2);
+errors++;
+}
+}
+validate132.errors = vErrors;
+return errors === 0;
+}
+
+const formats42 = FORMATS.headerName;
 
 function validate123(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
+if(data && typeof data == "object" && !Array.isArray(data)){
+for(const key0 in data){
+if(!(func2.call(schema29.properties, key0))){
+const err0 = {instancePath,schemaPath:"#/definitions/retry/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0}};
+(vErrors ??= []).push(err0);
+errors++;
+}
+}
+if(data.on !== undefined){
+let data0 = data.on;
+if(Array.isArray(data0)){
+const len0 = data0.length;
+for(let i0=0; i0<len0; i0++){
+let data1 = data0[i0];
+if(typeof data1 !== "string"){
+const err1 = {instancePath:instancePath+"/on/" + i0,schemaPath:"#/definitions/retry/properties/on/items/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err1);
+errors++;
+}
+if(!((((((((((((((((data1 === "5xx") || (data1 === "gateway-error")) || (data1 === "reset")) || (data1 === "reset-before-request")) || (data1 === "connect-failure")) || (data1 === "envoy-ratelimited")) || (data1 === "retriable-4xx")) || (data1 === "refused-stream")) || (data1 === "retriable-status-codes")) || (data1 === "retriable-headers")) || (data1 === "cancelled")) || (data1 === "deadline-exceeded")) || (data1 === "internal")) || (data1 === "resource-exhausted")) || (data1 === "unavailable")) || (data1 === "http3-post-connect-failure"))){
+const err2 = {instancePath:instancePath+"/on/" + i0,schemaPath:"#/definitions/retry/properties/on/items/enum",keyword:"enum",params:{allowedValues: schema29.properties.on.items.enum}};
+(vErrors ??= []).push(err2);
+errors++;
+}
+}
+} else {
+const err3 = {instancePath:instancePath+"/on",schemaPath:"#/definitions/retry/properties/on/type",keyword:"type",params:{type: "array"}};
+(vErrors ??= []).push(err3);
+errors++;
+}
+}
+if(data.attempts !== undefined){
+if(!(validate55(data.attempts, {instancePath:instancePath+"/attempts",parentData:data,parentDataProperty:"attempts",rootData}))){
+vErrors = vErrors === null ? validate55.errors : vErrors.concat(validate55.errors);
+errors = vErrors.length;
+}
+}
+if(data.perTryTimeout !== undefined){
+if(!(validate28(data.perTryTimeout, {instancePath:instancePath+"/perTryTimeout",parentData:data,parentDataProperty:"perTryTimeout",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+if(data.perTryIdleTimeout !== undefined){
+if(!(validate28(data.perTryIdleTimeout, {instancePath:instancePath+"/perTryIdleTimeout",parentData:data,parentDataProperty:"perTryIdleTimeout",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+if(data.retriableStatusCodes !== undefined){
+let data5 = data.retriableStatusCodes;
+if(Array.isArray(data5)){
+const len1 = data5.length;
+for(let i1=0; i1<len1; i1++){
+let data6 = data5[i1];
+if(!(((typeof data6 == "number") && (!(data6 % 1) && !isNaN(data6))) && (isFinite(data6)))){
+const err4 = {instancePath:instancePath+"/retriableStatusCodes/" + i1,schemaPath:"#/definitions/retry/properties/retriableStatusCodes/items/type",keyword:"type",params:{type: "integer"}};
+(vErrors ??= []).push(err4);
+errors++;
+}
+if((typeof data6 == "number") && (isFinite(data6))){
+if(data6 > 599 || isNaN(data6)){
+const err5 = {instancePath:instancePath+"/retriableStatusCodes/" + i1,schemaPath:"#/definitions/retry/properties/retriableStatusCodes/items/maximum",keyword:"maximum",params:{comparison: "<=", limit: 599}};
+(vErrors ??= []).push(err5);
+errors++;
+}
+if(data6 < 100 || isNaN(data6)){
+const err6 = {instancePath:instancePath+"/retriableStatusCodes/" + i1,schemaPath:"#/definitions/retry/properties/retriableStatusCodes/items/minimum",keyword:"minimum",params:{comparison: ">=", limit: 100}};
+(vErrors ??= []).push(err6);
+errors++;
+}
+}
+}
+} else {
+const err7 = {instancePath:instancePath+"/retriableStatusCodes",schemaPath:"#/definitions/retry/properties/retriableStatusCodes/type",keyword:"type",params:{type: "array"}};
+(vErrors ??= []).push(err7);
+errors++;
+}
+}
+if(data.retriableHeaders !== undefined){
+let data7 = data.retriableHeaders;
+if(data7 && typeof data7 == "object" && !Array.isArray(data7)){
+for(const key1 in data7){
+const _errs15 = errors;
+if(typeof key1 === "string"){
+if(!(formats42(key1))){
+const err8 = {instancePath:instancePath+"/retriableHeaders",schemaPath:"#/definitions/retry/properties/retriableHeaders/propertyNames/format",keyword:"format",params:{format: "headerName"},propertyName:key1};
+(vErrors ??= []).push(err8);
+errors++;
+}
+} else {
+const err9 = {instancePath:instancePath+"/retriableHeaders",schemaPath:"#/definitions/retry/properties/retriableHeaders/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key1};
+(vErrors ??= []).push(err9);
+errors++;
+}
+var valid5 = _errs15 === errors;
+if(!valid5){
+const err10 = {instancePath:instancePath+"/retriableHeaders",schemaPath:"#/definitions/retry/properties/retriableHeaders/propertyNames",keyword:"propertyNames",params:{propertyName: key1}};
+(vErrors ??= []).push(err10);
+errors++;
+}
+}
+for(const key2 in data7){
+if(!(validate99(data7[key2], {instancePath:instancePath+"/retriableHeaders/" + key2.replace(/~/g, "~0").replace(/\//g, "~1"),parentData:data7,parentDataProperty:key2,rootData}))){
+vErrors = vErrors === null ? validate99.errors : vErrors.concat(validate99.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err11 = {instancePath:instancePath+"/retriableHeaders",schemaPath:"#/definitions/retry/properties/retriableHeaders/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err11);
+errors++;
+}
+}
+if(data.backOff !== undefined){
+let data9 = data.backOff;
+if(data9 && typeof data9 == "object" && !Array.isArray(data9)){
+for(const key3 in data9){
+if(!((key3 === "base") || (key3 === "max"))){
+const err12 = {instancePath:instancePath+"/backOff",schemaPath:"#/definitions/retry/properties/backOff/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key3}};
+(vErrors ??= []).push(err12);
+errors++;
+}
+}
+if(data9.base !== undefined){
+if(!(validate28(data9.base, {instancePath:instancePath+"/backOff/base",parentData:data9,parentDataProperty:"base",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+if(data9.max !== undefined){
+if(!(validate28(data9.max, {instancePath:instancePath+"/backOff/max",parentData:data9,parentDataProperty:"max",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err13 = {instancePath:instancePath+"/backOff",schemaPath:"#/definitions/retry/properties/backOff/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err13);
+errors++;
+}
+}
+if(data.respectRetryAfter !== undefined){
+let data12 = data.respectRetryAfter;
+const _errs25 = errors;
+let valid8 = false;
+const _errs26 = errors;
+if(typeof data12 !== "boolean"){
+const err14 = {instancePath:instancePath+"/respectRetryAfter",schemaPath:"#/definitions/retry/properties/respectRetryAfter/anyOf/0/type",keyword:"type",params:{type: "boolean"}};
+(vErrors ??= []).push(err14);
+errors++;
+}
+var _valid0 = _errs26 === errors;
+valid8 = valid8 || _valid0;
+if(!valid8){
+const _errs28 = errors;
+if(data12 && typeof data12 == "object" && !Array.isArray(data12)){
+if(data12.headers === undefined){
+const err15 = {instancePath:instancePath+"/respectRetryAfter",schemaPath:"#/definitions/retry/properties/respectRetryAfter/anyOf/1/required",keyword:"required",params:{missingProperty: "headers"}};
+(vErrors ??= []).push(err15);
+errors++;
+}
+for(const key4 in data12){
+if(!((key4 === "headers") || (key4 === "max"))){
+const err16 = {instancePath:instancePath+"/respectRetryAfter",schemaPath:"#/definitions/retry/properties/respectRetryAfter/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key4}};
+(vErrors ??= []).push(err16);
+errors++;
+}
+}
+if(data12.headers !== undefined){
+let data13 = data12.headers;
+if(data13 && typeof data13 == "object" && !Array.isArray(data13)){
+for(const key5 in data13){
+const _errs33 = errors;
+if(typeof key5 === "string"){
+if(!(formats42(key5))){
+const err17 = {instancePath:instancePath+"/respectRetryAfter/headers",schemaPath:"#/definitions/retry/properties/respectRetryAfter/anyOf/1/properties/headers/propertyNames/format",keyword:"format",params:{format: "headerName"},propertyName:key5};
+(vErrors ??= []).push(err17);
+errors++;
+}
+} else {
+const err18 = {instancePath:instancePath+"/respectRetryAfter/headers",schemaPath:"#/definitions/retry/properties/respectRetryAfter/anyOf/1/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key5};
+(vErrors ??= []).push(err18);
+errors++;
+}
+var valid10 = _errs33 === errors;
+if(!valid10){
+const err19 = {instancePath:instancePath+"/respectRetryAfter/headers",schemaPath:"#/definitions/retry/properties/respectRetryAfter/anyOf/1/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key5}};
+(vErrors ??= []).push(err19);
+errors++;
+}
+}
+for(const key6 in data13){
+let data14 = data13[key6];
+if(typeof data14 !== "string"){
+const err20 = {instancePath:instancePath+"/respectRetryAfter/headers/" + key6.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/retry/properties/respectRetryAfter/anyOf/1/properties/headers/additionalProperties/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err20);
+errors++;
+}
+if(!((data14 === "seconds") || (data14 === "unixTime"))){
+const err21 = {instancePath:instancePath+"/respectRetryAfter/headers/" + key6.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/retry/properties/respectRetryAfter/anyOf/1/properties/headers/additionalProperties/enum",keyword:"enum",params:{allowedValues: schema29.properties.respectRetryAfter.anyOf[1].properties.headers.additionalProperties.enum}};
+(vErrors ??= []).push(err21);
+errors++;
+}
+}
+} else {
+const err22 = {instancePath:instancePath+"/respectRetryAfter/headers",schemaPath:"#/definitions/retry/properties/respectRetryAfter/anyOf/1/properties/headers/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err22);
+errors++;
+}
+}
+if(data12.max !== undefined){
+if(!(validate28(data12.max, {instancePath:instancePath+"/respectRetryAfter/max",parentData:data12,parentDataProperty:"max",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err23 = {instancePath:instancePath+"/respectRetryAfter",schemaPath:"#/definitions/retry/properties/respectRetryAfter/anyOf/1/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err23);
+errors++;
+}
+var _valid0 = _errs28 === errors;
+valid8 = valid8 || _valid0;
+}
+if(!valid8){
+const err24 = {instancePath:instancePath+"/respectRetryAfter",schemaPath:"#/definitions/retry/properties/respectRetryAfter/anyOf",keyword:"anyOf",params:{}};
+(vErrors ??= []).push(err24);
+errors++;
+} else {
+errors = _errs25;
+if(vErrors !== null){
+if(_errs25){
+vErrors.length = _errs25;
+} else {
+vErrors = null;
+}
+}
+}
+}
+if(data.previousHosts !== undefined){
+if(!(validate24(data.previousHosts, {instancePath:instancePath+"/previousHosts",parentData:data,parentDataProperty:"previousHosts",rootData}))){
+vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
+errors = vErrors.length;
+}
+}
+if(data.hostSelectionAttempts !== undefined){
+if(!(validate132(data.hostSelectionAttempts, {instancePath:instancePath+"/hostSelectionAttempts",parentData:data,parentDataProperty:"hostSelectionAttempts",rootData}))){
+vErrors = vErrors === null ? validate132.errors : vErrors.concat(validate132.errors);
+errors = vErrors.length;
+}
+}
+if(data.maxReplayBodySize !== undefined){
+if(!(validate62(data.maxReplayBodySize, {instancePath:instancePath+"/maxReplayBodySize",parentData:data,parentDataProperty:"maxReplayBodySize",rootData}))){
+vErrors = vErrors === null ? validate62.errors : vErrors.concat(validate62.errors);
+errors = vErrors.length;
+}
+}
+if(data.includeAttemptCount !== undefined){
+if(!(validate24(data.includeAttemptCount, {instancePath:instancePath+"/includeAttemptCount",parentData:data,parentDataProperty:"includeAttemptCount",rootData}))){
+vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
+errors = vErrors.length;
+}
+}
+if(data.includeAttemptCountInResponse !== undefined){
+if(!(validate24(data.includeAttemptCountInResponse, {instancePath:instancePath+"/includeAttemptCountInResponse",parentData:data,parentDataProperty:"includeAttemptCountInResponse",rootData}))){
+vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
+errors = vErrors.length;
+}
+}
+if(data.includeIsTimeoutRetry !== undefined){
+if(!(validate24(data.includeIsTimeoutRetry, {instancePath:instancePath+"/includeIsTimeoutRetry",parentData:data,parentDataProperty:"includeIsTimeoutRetry",rootData}))){
+vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err25 = {instancePath,schemaPath:"#/definitions/retry/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err25);
+errors++;
+}
+validate123.errors = vErrors;
+return errors === 0;
+}
+
+const schema31 = {"type":"string","format":"authority"};
+const formats50 = FORMATS.authority;
+
+function validate143(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+let vErrors = null;
+let errors = 0;
 if(typeof data === "string"){
-if(!(formats46(data))){
+if(!(formats50(data))){
 const err0 = {instancePath,schemaPath:"#/definitions/authority/format",keyword:"format",params:{format: "authority"}};
 (vErrors ??= []).push(err0);
 errors++;
@@ -757,23 +1105,23 @@ const err1 = {instancePath,schemaPath:"#/definitions/authority/type",keyword:"ty
 (vErrors ??= []).push(err1);
 errors++;
 }
-validate123.errors = vErrors;
+validate143.errors = vErrors;
 return errors === 0;
 }
 
-const schema29 = {"title":"headerEdits","type":"object","properties":{"set":{"$ref":"#/definitions/object"},"add":{"$ref":"#/definitions/object"},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false};
-const schema30 = {"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}};
-const formats48 = FORMATS.editedHeader;
-const formats50 = FORMATS.headerValue;
+const schema32 = {"title":"headerEdits","type":"object","properties":{"set":{"$ref":"#/definitions/object"},"add":{"$ref":"#/definitions/object"},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false};
+const schema33 = {"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}};
+const formats52 = FORMATS.editedHeader;
+const formats54 = FORMATS.headerValue;
 
-function validate126(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate146(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(data && typeof data == "object" && !Array.isArray(data)){
 for(const key0 in data){
 const _errs1 = errors;
 if(typeof key0 === "string"){
-if(!(formats48(key0))){
+if(!(formats52(key0))){
 const err0 = {instancePath,schemaPath:"#/definitions/object/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key0};
 (vErrors ??= []).push(err0);
 errors++;
@@ -793,7 +1141,7 @@ errors++;
 for(const key1 in data){
 let data0 = data[key1];
 if(typeof data0 === "string"){
-if(!(formats50(data0))){
+if(!(formats54(data0))){
 const err3 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/object/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 (vErrors ??= []).push(err3);
 errors++;
@@ -809,12 +1157,12 @@ const err5 = {instancePath,schemaPath:"#/definitions/object/type",keyword:"type"
 (vErrors ??= []).push(err5);
 errors++;
 }
-validate126.errors = vErrors;
+validate146.errors = vErrors;
 return errors === 0;
 }
 
 
-function validate125(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate145(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(data && typeof data == "object" && !Array.isArray(data)){
@@ -826,14 +1174,14 @@ errors++;
 }
 }
 if(data.set !== undefined){
-if(!(validate126(data.set, {instancePath:instancePath+"/set",parentData:data,parentDataProperty:"set",rootData}))){
-vErrors = vErrors === null ? validate126.errors : vErrors.concat(validate126.errors);
+if(!(validate146(data.set, {instancePath:instancePath+"/set",parentData:data,parentDataProperty:"set",rootData}))){
+vErrors = vErrors === null ? validate146.errors : vErrors.concat(validate146.errors);
 errors = vErrors.length;
 }
 }
 if(data.add !== undefined){
-if(!(validate126(data.add, {instancePath:instancePath+"/add",parentData:data,parentDataProperty:"add",rootData}))){
-vErrors = vErrors === null ? validate126.errors : vErrors.concat(validate126.errors);
+if(!(validate146(data.add, {instancePath:instancePath+"/add",parentData:data,parentDataProperty:"add",rootData}))){
+vErrors = vErrors === null ? validate146.errors : vErrors.concat(validate146.errors);
 errors = vErrors.length;
 }
 }
@@ -844,7 +1192,7 @@ const len0 = data2.length;
 for(let i0=0; i0<len0; i0++){
 let data3 = data2[i0];
 if(typeof data3 === "string"){
-if(!(formats48(data3))){
+if(!(formats52(data3))){
 const err1 = {instancePath:instancePath+"/remove/" + i0,schemaPath:"#/definitions/headerEdits/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 (vErrors ??= []).push(err1);
 errors++;
@@ -866,7 +1214,7 @@ const err4 = {instancePath,schemaPath:"#/definitions/headerEdits/type",keyword:"
 (vErrors ??= []).push(err4);
 errors++;
 }
-validate125.errors = vErrors;
+validate145.errors = vErrors;
 return errors === 0;
 }
 
@@ -875,12 +1223,11 @@ const formats32 = FORMATS.separatedPrefix;
 const formats34 = FORMATS.template;
 const formats36 = FORMATS.method;
 const formats38 = FORMATS.matchedHeader;
-const formats42 = FORMATS.headerName;
-const formats44 = FORMATS.substitution;
-const formats54 = FORMATS.optionalAuthority;
-const formats56 = FORMATS.target;
+const formats48 = FORMATS.substitution;
+const formats58 = FORMATS.optionalAuthority;
+const formats60 = FORMATS.target;
 
-function validate89(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate92(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(data && typeof data == "object" && !Array.isArray(data)){
@@ -906,7 +1253,7 @@ if(data.match !== undefined){
 let data1 = data.match;
 if(data1 && typeof data1 == "object" && !Array.isArray(data1)){
 for(const key1 in data1){
-if(!(func2.call(schema22.properties.match.properties, key1))){
+if(!(func2.call(schema23.properties.match.properties, key1))){
 const err2 = {instancePath:instancePath+"/match",schemaPath:"#/definitions/route/properties/match/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key1}};
 (vErrors ??= []).push(err2);
 errors++;
@@ -927,8 +1274,8 @@ errors++;
 }
 }
 if(data1.prefix !== undefined){
-if(!(validate91(data1.prefix, {instancePath:instancePath+"/match/prefix",parentData:data1,parentDataProperty:"prefix",rootData}))){
-vErrors = vErrors === null ? validate91.errors : vErrors.concat(validate91.errors);
+if(!(validate94(data1.prefix, {instancePath:instancePath+"/match/prefix",parentData:data1,parentDataProperty:"prefix",rootData}))){
+vErrors = vErrors === null ? validate94.errors : vErrors.concat(validate94.errors);
 errors = vErrors.length;
 }
 }
@@ -1026,8 +1373,8 @@ errors++;
 }
 }
 for(const key3 in data11){
-if(!(validate96(data11[key3], {instancePath:instancePath+"/match/headers/" + key3.replace(/~/g, "~0").replace(/\//g, "~1"),parentData:data11,parentDataProperty:key3,rootData}))){
-vErrors = vErrors === null ? validate96.errors : vErrors.concat(validate96.errors);
+if(!(validate99(data11[key3], {instancePath:instancePath+"/match/headers/" + key3.replace(/~/g, "~0").replace(/\//g, "~1"),parentData:data11,parentDataProperty:key3,rootData}))){
+vErrors = vErrors === null ? validate99.errors : vErrors.concat(validate99.errors);
 errors = vErrors.length;
 }
 }
@@ -1061,8 +1408,8 @@ errors++;
 }
 }
 for(const key5 in data13){
-if(!(validate96(data13[key5], {instancePath:instancePath+"/match/query/" + key5.replace(/~/g, "~0").replace(/\//g, "~1"),parentData:data13,parentDataProperty:key5,rootData}))){
-vErrors = vErrors === null ? validate96.errors : vErrors.concat(validate96.errors);
+if(!(validate99(data13[key5], {instancePath:instancePath+"/match/query/" + key5.replace(/~/g, "~0").replace(/\//g, "~1"),parentData:data13,parentDataProperty:key5,rootData}))){
+vErrors = vErrors === null ? validate99.errors : vErrors.concat(validate99.errors);
 errors = vErrors.length;
 }
 }
@@ -1123,7 +1470,7 @@ if(data.forward !== undefined){
 let data18 = data.forward;
 if(data18 && typeof data18 == "object" && !Array.isArray(data18)){
 for(const key7 in data18){
-if(!(func2.call(schema22.properties.forward.properties, key7))){
+if(!(func2.call(schema23.properties.forward.properties, key7))){
 const err26 = {instancePath:instancePath+"/forward",schemaPath:"#/definitions/route/properties/forward/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key7}};
 (vErrors ??= []).push(err26);
 errors++;
@@ -1136,8 +1483,8 @@ errors = vErrors.length;
 }
 }
 if(data18.clusters !== undefined){
-if(!(validate111(data18.clusters, {instancePath:instancePath+"/forward/clusters",parentData:data18,parentDataProperty:"clusters",rootData}))){
-vErrors = vErrors === null ? validate111.errors : vErrors.concat(validate111.errors);
+if(!(validate114(data18.clusters, {instancePath:instancePath+"/forward/clusters",parentData:data18,parentDataProperty:"clusters",rootData}))){
+vErrors = vErrors === null ? validate114.errors : vErrors.concat(validate114.errors);
 errors = vErrors.length;
 }
 }
@@ -1174,295 +1521,323 @@ errors = vErrors.length;
 }
 }
 if(data18.upgrades !== undefined){
-if(!(validate82(data18.upgrades, {instancePath:instancePath+"/forward/upgrades",parentData:data18,parentDataProperty:"upgrades",rootData}))){
-vErrors = vErrors === null ? validate82.errors : vErrors.concat(validate82.errors);
+if(!(validate85(data18.upgrades, {instancePath:instancePath+"/forward/upgrades",parentData:data18,parentDataProperty:"upgrades",rootData}))){
+vErrors = vErrors === null ? validate85.errors : vErrors.concat(validate85.errors);
 errors = vErrors.length;
 }
 }
-if(data18.rewrite !== undefined){
-let data26 = data18.rewrite;
-if(data26 && typeof data26 == "object" && !Array.isArray(data26)){
-for(const key8 in data26){
-if(!(((((key8 === "prefix") || (key8 === "regex")) || (key8 === "path")) || (key8 === "host")) || (key8 === "hostFrom"))){
-const err29 = {instancePath:instancePath+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key8}};
-(vErrors ??= []).push(err29);
-errors++;
-}
-}
-if(data26.prefix !== undefined){
-if(!(validate91(data26.prefix, {instancePath:instancePath+"/forward/rewrite/prefix",parentData:data26,parentDataProperty:"prefix",rootData}))){
-vErrors = vErrors === null ? validate91.errors : vErrors.concat(validate91.errors);
-errors = vErrors.length;
-}
-}
-if(data26.regex !== undefined){
-let data28 = data26.regex;
-if(data28 && typeof data28 == "object" && !Array.isArray(data28)){
-if(data28.pattern === undefined){
-const err30 = {instancePath:instancePath+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "pattern"}};
-(vErrors ??= []).push(err30);
-errors++;
-}
-if(data28.substitution === undefined){
-const err31 = {instancePath:instancePath+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "substitution"}};
-(vErrors ??= []).push(err31);
-errors++;
-}
-for(const key9 in data28){
-if(!((key9 === "pattern") || (key9 === "substitution"))){
-const err32 = {instancePath:instancePath+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key9}};
-(vErrors ??= []).push(err32);
-errors++;
-}
-}
-if(data28.pattern !== undefined){
-if(!(validate46(data28.pattern, {instancePath:instancePath+"/forward/rewrite/regex/pattern",parentData:data28,parentDataProperty:"pattern",rootData}))){
-vErrors = vErrors === null ? validate46.errors : vErrors.concat(validate46.errors);
-errors = vErrors.length;
-}
-}
-if(data28.substitution !== undefined){
-let data30 = data28.substitution;
-if(typeof data30 === "string"){
-if(!(formats44(data30))){
-const err33 = {instancePath:instancePath+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/format",keyword:"format",params:{format: "substitution"}};
-(vErrors ??= []).push(err33);
-errors++;
-}
-} else {
-const err34 = {instancePath:instancePath+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err34);
-errors++;
-}
-}
-} else {
-const err35 = {instancePath:instancePath+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err35);
-errors++;
-}
-}
-if(data26.path !== undefined){
-if(!(validate91(data26.path, {instancePath:instancePath+"/forward/rewrite/path",parentData:data26,parentDataProperty:"path",rootData}))){
-vErrors = vErrors === null ? validate91.errors : vErrors.concat(validate91.errors);
-errors = vErrors.length;
-}
-}
-if(data26.host !== undefined){
-if(!(validate123(data26.host, {instancePath:instancePath+"/forward/rewrite/host",parentData:data26,parentDataProperty:"host",rootData}))){
+if(data18.retry !== undefined){
+if(!(validate123(data18.retry, {instancePath:instancePath+"/forward/retry",parentData:data18,parentDataProperty:"retry",rootData}))){
 vErrors = vErrors === null ? validate123.errors : vErrors.concat(validate123.errors);
 errors = vErrors.length;
 }
 }
-if(data26.hostFrom !== undefined){
-let data33 = data26.hostFrom;
-if(typeof data33 !== "string"){
-const err36 = {instancePath:instancePath+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err36);
-errors++;
-}
-if(!(data33 === "upstream")){
-const err37 = {instancePath:instancePath+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/enum",keyword:"enum",params:{allowedValues: schema22.properties.forward.properties.rewrite.properties.hostFrom.enum}};
-(vErrors ??= []).push(err37);
+if(data18.hedge !== undefined){
+let data27 = data18.hedge;
+if(data27 && typeof data27 == "object" && !Array.isArray(data27)){
+for(const key8 in data27){
+if(!(key8 === "onPerTryTimeout")){
+const err29 = {instancePath:instancePath+"/forward/hedge",schemaPath:"#/definitions/route/properties/forward/properties/hedge/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key8}};
+(vErrors ??= []).push(err29);
 errors++;
 }
 }
-} else {
-const err38 = {instancePath:instancePath+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err38);
-errors++;
-}
-}
-if(data18.requestHeaders !== undefined){
-if(!(validate125(data18.requestHeaders, {instancePath:instancePath+"/forward/requestHeaders",parentData:data18,parentDataProperty:"requestHeaders",rootData}))){
-vErrors = vErrors === null ? validate125.errors : vErrors.concat(validate125.errors);
-errors = vErrors.length;
-}
-}
-if(data18.responseHeaders !== undefined){
-if(!(validate125(data18.responseHeaders, {instancePath:instancePath+"/forward/responseHeaders",parentData:data18,parentDataProperty:"responseHeaders",rootData}))){
-vErrors = vErrors === null ? validate125.errors : vErrors.concat(validate125.errors);
-errors = vErrors.length;
-}
-}
-} else {
-const err39 = {instancePath:instancePath+"/forward",schemaPath:"#/definitions/route/properties/forward/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err39);
-errors++;
-}
-}
-if(data.redirect !== undefined){
-let data36 = data.redirect;
-if(data36 && typeof data36 == "object" && !Array.isArray(data36)){
-for(const key10 in data36){
-if(!(((((((key10 === "scheme") || (key10 === "host")) || (key10 === "port")) || (key10 === "path")) || (key10 === "prefix")) || (key10 === "status")) || (key10 === "stripQuery"))){
-const err40 = {instancePath:instancePath+"/redirect",schemaPath:"#/definitions/route/properties/redirect/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key10}};
-(vErrors ??= []).push(err40);
-errors++;
-}
-}
-if(data36.scheme !== undefined){
-let data37 = data36.scheme;
-if(typeof data37 !== "string"){
-const err41 = {instancePath:instancePath+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err41);
-errors++;
-}
-if(!((data37 === "http") || (data37 === "https"))){
-const err42 = {instancePath:instancePath+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/enum",keyword:"enum",params:{allowedValues: schema22.properties.redirect.properties.scheme.enum}};
-(vErrors ??= []).push(err42);
-errors++;
-}
-}
-if(data36.host !== undefined){
-let data38 = data36.host;
-if(typeof data38 === "string"){
-if(!(formats54(data38))){
-const err43 = {instancePath:instancePath+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/format",keyword:"format",params:{format: "optionalAuthority"}};
-(vErrors ??= []).push(err43);
-errors++;
-}
-} else {
-const err44 = {instancePath:instancePath+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err44);
-errors++;
-}
-}
-if(data36.port !== undefined){
-let data39 = data36.port;
-if(!(((typeof data39 == "number") && (!(data39 % 1) && !isNaN(data39))) && (isFinite(data39)))){
-const err45 = {instancePath:instancePath+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/type",keyword:"type",params:{type: "integer"}};
-(vErrors ??= []).push(err45);
-errors++;
-}
-if((typeof data39 == "number") && (isFinite(data39))){
-if(data39 > 65535 || isNaN(data39)){
-const err46 = {instancePath:instancePath+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535}};
-(vErrors ??= []).push(err46);
-errors++;
-}
-if(data39 < 0 || isNaN(data39)){
-const err47 = {instancePath:instancePath+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
-(vErrors ??= []).push(err47);
-errors++;
-}
-}
-}
-if(data36.path !== undefined){
-let data40 = data36.path;
-if(typeof data40 === "string"){
-if(!(formats56(data40))){
-const err48 = {instancePath:instancePath+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/format",keyword:"format",params:{format: "target"}};
-(vErrors ??= []).push(err48);
-errors++;
-}
-} else {
-const err49 = {instancePath:instancePath+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err49);
-errors++;
-}
-}
-if(data36.prefix !== undefined){
-if(!(validate91(data36.prefix, {instancePath:instancePath+"/redirect/prefix",parentData:data36,parentDataProperty:"prefix",rootData}))){
-vErrors = vErrors === null ? validate91.errors : vErrors.concat(validate91.errors);
-errors = vErrors.length;
-}
-}
-if(data36.status !== undefined){
-let data42 = data36.status;
-if(!(((typeof data42 == "number") && (!(data42 % 1) && !isNaN(data42))) && (isFinite(data42)))){
-const err50 = {instancePath:instancePath+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/type",keyword:"type",params:{type: "integer"}};
-(vErrors ??= []).push(err50);
-errors++;
-}
-if(!(((((data42 === 301) || (data42 === 302)) || (data42 === 303)) || (data42 === 307)) || (data42 === 308))){
-const err51 = {instancePath:instancePath+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/enum",keyword:"enum",params:{allowedValues: schema22.properties.redirect.properties.status.enum}};
-(vErrors ??= []).push(err51);
-errors++;
-}
-}
-if(data36.stripQuery !== undefined){
-if(!(validate24(data36.stripQuery, {instancePath:instancePath+"/redirect/stripQuery",parentData:data36,parentDataProperty:"stripQuery",rootData}))){
+if(data27.onPerTryTimeout !== undefined){
+if(!(validate24(data27.onPerTryTimeout, {instancePath:instancePath+"/forward/hedge/onPerTryTimeout",parentData:data27,parentDataProperty:"onPerTryTimeout",rootData}))){
 vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
 errors = vErrors.length;
 }
 }
 } else {
-const err52 = {instancePath:instancePath+"/redirect",schemaPath:"#/definitions/route/properties/redirect/type",keyword:"type",params:{type: "object"}};
+const err30 = {instancePath:instancePath+"/forward/hedge",schemaPath:"#/definitions/route/properties/forward/properties/hedge/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err30);
+errors++;
+}
+}
+if(data18.rewrite !== undefined){
+let data29 = data18.rewrite;
+if(data29 && typeof data29 == "object" && !Array.isArray(data29)){
+for(const key9 in data29){
+if(!(((((key9 === "prefix") || (key9 === "regex")) || (key9 === "path")) || (key9 === "host")) || (key9 === "hostFrom"))){
+const err31 = {instancePath:instancePath+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key9}};
+(vErrors ??= []).push(err31);
+errors++;
+}
+}
+if(data29.prefix !== undefined){
+if(!(validate94(data29.prefix, {instancePath:instancePath+"/forward/rewrite/prefix",parentData:data29,parentDataProperty:"prefix",rootData}))){
+vErrors = vErrors === null ? validate94.errors : vErrors.concat(validate94.errors);
+errors = vErrors.length;
+}
+}
+if(data29.regex !== undefined){
+let data31 = data29.regex;
+if(data31 && typeof data31 == "object" && !Array.isArray(data31)){
+if(data31.pattern === undefined){
+const err32 = {instancePath:instancePath+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "pattern"}};
+(vErrors ??= []).push(err32);
+errors++;
+}
+if(data31.substitution === undefined){
+const err33 = {instancePath:instancePath+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "substitution"}};
+(vErrors ??= []).push(err33);
+errors++;
+}
+for(const key10 in data31){
+if(!((key10 === "pattern") || (key10 === "substitution"))){
+const err34 = {instancePath:instancePath+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key10}};
+(vErrors ??= []).push(err34);
+errors++;
+}
+}
+if(data31.pattern !== undefined){
+if(!(validate46(data31.pattern, {instancePath:instancePath+"/forward/rewrite/regex/pattern",parentData:data31,parentDataProperty:"pattern",rootData}))){
+vErrors = vErrors === null ? validate46.errors : vErrors.concat(validate46.errors);
+errors = vErrors.length;
+}
+}
+if(data31.substitution !== undefined){
+let data33 = data31.substitution;
+if(typeof data33 === "string"){
+if(!(formats48(data33))){
+const err35 = {instancePath:instancePath+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/format",keyword:"format",params:{format: "substitution"}};
+(vErrors ??= []).push(err35);
+errors++;
+}
+} else {
+const err36 = {instancePath:instancePath+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err36);
+errors++;
+}
+}
+} else {
+const err37 = {instancePath:instancePath+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err37);
+errors++;
+}
+}
+if(data29.path !== undefined){
+if(!(validate94(data29.path, {instancePath:instancePath+"/forward/rewrite/path",parentData:data29,parentDataProperty:"path",rootData}))){
+vErrors = vErrors === null ? validate94.errors : vErrors.concat(validate94.errors);
+errors = vErrors.length;
+}
+}
+if(data29.host !== undefined){
+if(!(validate143(data29.host, {instancePath:instancePath+"/forward/rewrite/host",parentData:data29,parentDataProperty:"host",rootData}))){
+vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
+errors = vErrors.length;
+}
+}
+if(data29.hostFrom !== undefined){
+let data36 = data29.hostFrom;
+if(typeof data36 !== "string"){
+const err38 = {instancePath:instancePath+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err38);
+errors++;
+}
+if(!(data36 === "upstream")){
+const err39 = {instancePath:instancePath+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/enum",keyword:"enum",params:{allowedValues: schema23.properties.forward.properties.rewrite.properties.hostFrom.enum}};
+(vErrors ??= []).push(err39);
+errors++;
+}
+}
+} else {
+const err40 = {instancePath:instancePath+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err40);
+errors++;
+}
+}
+if(data18.requestHeaders !== undefined){
+if(!(validate145(data18.requestHeaders, {instancePath:instancePath+"/forward/requestHeaders",parentData:data18,parentDataProperty:"requestHeaders",rootData}))){
+vErrors = vErrors === null ? validate145.errors : vErrors.concat(validate145.errors);
+errors = vErrors.length;
+}
+}
+if(data18.responseHeaders !== undefined){
+if(!(validate145(data18.responseHeaders, {instancePath:instancePath+"/forward/responseHeaders",parentData:data18,parentDataProperty:"responseHeaders",rootData}))){
+vErrors = vErrors === null ? validate145.errors : vErrors.concat(validate145.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err41 = {instancePath:instancePath+"/forward",schemaPath:"#/definitions/route/properties/forward/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err41);
+errors++;
+}
+}
+if(data.redirect !== undefined){
+let data39 = data.redirect;
+if(data39 && typeof data39 == "object" && !Array.isArray(data39)){
+for(const key11 in data39){
+if(!(((((((key11 === "scheme") || (key11 === "host")) || (key11 === "port")) || (key11 === "path")) || (key11 === "prefix")) || (key11 === "status")) || (key11 === "stripQuery"))){
+const err42 = {instancePath:instancePath+"/redirect",schemaPath:"#/definitions/route/properties/redirect/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key11}};
+(vErrors ??= []).push(err42);
+errors++;
+}
+}
+if(data39.scheme !== undefined){
+let data40 = data39.scheme;
+if(typeof data40 !== "string"){
+const err43 = {instancePath:instancePath+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err43);
+errors++;
+}
+if(!((data40 === "http") || (data40 === "https"))){
+const err44 = {instancePath:instancePath+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/enum",keyword:"enum",params:{allowedValues: schema23.properties.redirect.properties.scheme.enum}};
+(vErrors ??= []).push(err44);
+errors++;
+}
+}
+if(data39.host !== undefined){
+let data41 = data39.host;
+if(typeof data41 === "string"){
+if(!(formats58(data41))){
+const err45 = {instancePath:instancePath+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/format",keyword:"format",params:{format: "optionalAuthority"}};
+(vErrors ??= []).push(err45);
+errors++;
+}
+} else {
+const err46 = {instancePath:instancePath+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err46);
+errors++;
+}
+}
+if(data39.port !== undefined){
+let data42 = data39.port;
+if(!(((typeof data42 == "number") && (!(data42 % 1) && !isNaN(data42))) && (isFinite(data42)))){
+const err47 = {instancePath:instancePath+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/type",keyword:"type",params:{type: "integer"}};
+(vErrors ??= []).push(err47);
+errors++;
+}
+if((typeof data42 == "number") && (isFinite(data42))){
+if(data42 > 65535 || isNaN(data42)){
+const err48 = {instancePath:instancePath+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535}};
+(vErrors ??= []).push(err48);
+errors++;
+}
+if(data42 < 0 || isNaN(data42)){
+const err49 = {instancePath:instancePath+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+(vErrors ??= []).push(err49);
+errors++;
+}
+}
+}
+if(data39.path !== undefined){
+let data43 = data39.path;
+if(typeof data43 === "string"){
+if(!(formats60(data43))){
+const err50 = {instancePath:instancePath+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/format",keyword:"format",params:{format: "target"}};
+(vErrors ??= []).push(err50);
+errors++;
+}
+} else {
+const err51 = {instancePath:instancePath+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err51);
+errors++;
+}
+}
+if(data39.prefix !== undefined){
+if(!(validate94(data39.prefix, {instancePath:instancePath+"/redirect/prefix",parentData:data39,parentDataProperty:"prefix",rootData}))){
+vErrors = vErrors === null ? validate94.errors : vErrors.concat(validate94.errors);
+errors = vErrors.length;
+}
+}
+if(data39.status !== undefined){
+let data45 = data39.status;
+if(!(((typeof data45 == "number") && (!(data45 % 1) && !isNaN(data45))) && (isFinite(data45)))){
+const err52 = {instancePath:instancePath+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/type",keyword:"type",params:{type: "integer"}};
 (vErrors ??= []).push(err52);
 errors++;
 }
-}
-if(data.respond !== undefined){
-let data44 = data.respond;
-if(data44 && typeof data44 == "object" && !Array.isArray(data44)){
-if(data44.status === undefined){
-const err53 = {instancePath:instancePath+"/respond",schemaPath:"#/definitions/route/properties/respond/required",keyword:"required",params:{missingProperty: "status"}};
+if(!(((((data45 === 301) || (data45 === 302)) || (data45 === 303)) || (data45 === 307)) || (data45 === 308))){
+const err53 = {instancePath:instancePath+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/enum",keyword:"enum",params:{allowedValues: schema23.properties.redirect.properties.status.enum}};
 (vErrors ??= []).push(err53);
 errors++;
 }
-for(const key11 in data44){
-if(!(((key11 === "status") || (key11 === "headers")) || (key11 === "body"))){
-const err54 = {instancePath:instancePath+"/respond",schemaPath:"#/definitions/route/properties/respond/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key11}};
+}
+if(data39.stripQuery !== undefined){
+if(!(validate24(data39.stripQuery, {instancePath:instancePath+"/redirect/stripQuery",parentData:data39,parentDataProperty:"stripQuery",rootData}))){
+vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err54 = {instancePath:instancePath+"/redirect",schemaPath:"#/definitions/route/properties/redirect/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err54);
 errors++;
 }
 }
-if(data44.status !== undefined){
-let data45 = data44.status;
-if(!(((typeof data45 == "number") && (!(data45 % 1) && !isNaN(data45))) && (isFinite(data45)))){
-const err55 = {instancePath:instancePath+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/type",keyword:"type",params:{type: "integer"}};
+if(data.respond !== undefined){
+let data47 = data.respond;
+if(data47 && typeof data47 == "object" && !Array.isArray(data47)){
+if(data47.status === undefined){
+const err55 = {instancePath:instancePath+"/respond",schemaPath:"#/definitions/route/properties/respond/required",keyword:"required",params:{missingProperty: "status"}};
 (vErrors ??= []).push(err55);
 errors++;
 }
-if((typeof data45 == "number") && (isFinite(data45))){
-if(data45 > 599 || isNaN(data45)){
-const err56 = {instancePath:instancePath+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/maximum",keyword:"maximum",params:{comparison: "<=", limit: 599}};
+for(const key12 in data47){
+if(!(((key12 === "status") || (key12 === "headers")) || (key12 === "body"))){
+const err56 = {instancePath:instancePath+"/respond",schemaPath:"#/definitions/route/properties/respond/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key12}};
 (vErrors ??= []).push(err56);
 errors++;
 }
-if(data45 < 200 || isNaN(data45)){
-const err57 = {instancePath:instancePath+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/minimum",keyword:"minimum",params:{comparison: ">=", limit: 200}};
+}
+if(data47.status !== undefined){
+let data48 = data47.status;
+if(!(((typeof data48 == "number") && (!(data48 % 1) && !isNaN(data48))) && (isFinite(data48)))){
+const err57 = {instancePath:instancePath+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/type",keyword:"type",params:{type: "integer"}};
 (vErrors ??= []).push(err57);
+errors++;
+}
+if((typeof data48 == "number") && (isFinite(data48))){
+if(data48 > 599 || isNaN(data48)){
+const err58 = {instancePath:instancePath+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/maximum",keyword:"maximum",params:{comparison: "<=", limit: 599}};
+(vErrors ??= []).push(err58);
+errors++;
+}
+if(data48 < 200 || isNaN(data48)){
+const err59 = {instancePath:instancePath+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/minimum",keyword:"minimum",params:{comparison: ">=", limit: 200}};
+(vErrors ??= []).push(err59);
 errors++;
 }
 }
 }
-if(data44.headers !== undefined){
-if(!(validate126(data44.headers, {instancePath:instancePath+"/respond/headers",parentData:data44,parentDataProperty:"headers",rootData}))){
-vErrors = vErrors === null ? validate126.errors : vErrors.concat(validate126.errors);
+if(data47.headers !== undefined){
+if(!(validate146(data47.headers, {instancePath:instancePath+"/respond/headers",parentData:data47,parentDataProperty:"headers",rootData}))){
+vErrors = vErrors === null ? validate146.errors : vErrors.concat(validate146.errors);
 errors = vErrors.length;
 }
 }
-if(data44.body !== undefined){
-if(!(validate22(data44.body, {instancePath:instancePath+"/respond/body",parentData:data44,parentDataProperty:"body",rootData}))){
+if(data47.body !== undefined){
+if(!(validate22(data47.body, {instancePath:instancePath+"/respond/body",parentData:data47,parentDataProperty:"body",rootData}))){
 vErrors = vErrors === null ? validate22.errors : vErrors.concat(validate22.errors);
 errors = vErrors.length;
 }
 }
 } else {
-const err58 = {instancePath:instancePath+"/respond",schemaPath:"#/definitions/route/properties/respond/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err58);
+const err60 = {instancePath:instancePath+"/respond",schemaPath:"#/definitions/route/properties/respond/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err60);
 errors++;
 }
 }
 } else {
-const err59 = {instancePath,schemaPath:"#/definitions/route/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err59);
+const err61 = {instancePath,schemaPath:"#/definitions/route/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err61);
 errors++;
 }
-validate89.errors = vErrors;
+validate92.errors = vErrors;
 return errors === 0;
 }
 
 
-function validate88(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate91(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(Array.isArray(data)){
 const len0 = data.length;
 for(let i0=0; i0<len0; i0++){
-if(!(validate89(data[i0], {instancePath:instancePath+"/" + i0,parentData:data,parentDataProperty:i0,rootData}))){
-vErrors = vErrors === null ? validate89.errors : vErrors.concat(validate89.errors);
+if(!(validate92(data[i0], {instancePath:instancePath+"/" + i0,parentData:data,parentDataProperty:i0,rootData}))){
+vErrors = vErrors === null ? validate92.errors : vErrors.concat(validate92.errors);
 errors = vErrors.length;
 }
 }
@@ -1471,7 +1846,7 @@ const err0 = {instancePath,schemaPath:"#/definitions/array4/type",keyword:"type"
 (vErrors ??= []).push(err0);
 errors++;
 }
-validate88.errors = vErrors;
+validate91.errors = vErrors;
 return errors === 0;
 }
 
@@ -1479,11 +1854,10 @@ const formats6 = FORMATS.serverNameRule;
 const formats8 = FORMATS.cipherName;
 const formats10 = FORMATS.alpnName;
 const formats16 = FORMATS.serverName;
-const formats18 = FORMATS.cidr;
 const formats24 = FORMATS.grpcMethod;
-const formats58 = FORMATS.domain;
-const formats60 = FORMATS.serverNamePattern;
-const formats64 = FORMATS.endpointAddress;
+const formats62 = FORMATS.domain;
+const formats64 = FORMATS.serverNamePattern;
+const formats68 = FORMATS.endpointAddress;
 
 function validate21(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
@@ -2012,27 +2386,15 @@ errors = vErrors.length;
 }
 }
 if(data34.trustedCidrs !== undefined){
-let data40 = data34.trustedCidrs;
-if(Array.isArray(data40)){
-const len7 = data40.length;
-for(let i7=0; i7<len7; i7++){
-let data41 = data40[i7];
-if(typeof data41 === "string"){
-if(!(formats18(data41))){
-const err52 = {instancePath:instancePath+"/listeners/" + i0+"/http/trustedCidrs/" + i7,schemaPath:"#/properties/listeners/items/properties/http/properties/trustedCidrs/items/format",keyword:"format",params:{format: "cidr"}};
-(vErrors ??= []).push(err52);
-errors++;
-}
-} else {
-const err53 = {instancePath:instancePath+"/listeners/" + i0+"/http/trustedCidrs/" + i7,schemaPath:"#/properties/listeners/items/properties/http/properties/trustedCidrs/items/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err53);
-errors++;
+if(!(validate57(data34.trustedCidrs, {instancePath:instancePath+"/listeners/" + i0+"/http/trustedCidrs",parentData:data34,parentDataProperty:"trustedCidrs",rootData}))){
+vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
+errors = vErrors.length;
 }
 }
-} else {
-const err54 = {instancePath:instancePath+"/listeners/" + i0+"/http/trustedCidrs",schemaPath:"#/properties/listeners/items/properties/http/properties/trustedCidrs/type",keyword:"type",params:{type: "array"}};
-(vErrors ??= []).push(err54);
-errors++;
+if(data34.internalCidrs !== undefined){
+if(!(validate57(data34.internalCidrs, {instancePath:instancePath+"/listeners/" + i0+"/http/internalCidrs",parentData:data34,parentDataProperty:"internalCidrs",rootData}))){
+vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
+errors = vErrors.length;
 }
 }
 if(data34.normalizePath !== undefined){
@@ -2050,58 +2412,58 @@ errors = vErrors.length;
 if(data34.pathWithEscapedSlashes !== undefined){
 let data44 = data34.pathWithEscapedSlashes;
 if(typeof data44 !== "string"){
-const err55 = {instancePath:instancePath+"/listeners/" + i0+"/http/pathWithEscapedSlashes",schemaPath:"#/properties/listeners/items/properties/http/properties/pathWithEscapedSlashes/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err55);
+const err52 = {instancePath:instancePath+"/listeners/" + i0+"/http/pathWithEscapedSlashes",schemaPath:"#/properties/listeners/items/properties/http/properties/pathWithEscapedSlashes/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err52);
 errors++;
 }
 if(!((((data44 === "keep") || (data44 === "reject")) || (data44 === "unescapeAndRedirect")) || (data44 === "unescapeAndForward"))){
-const err56 = {instancePath:instancePath+"/listeners/" + i0+"/http/pathWithEscapedSlashes",schemaPath:"#/properties/listeners/items/properties/http/properties/pathWithEscapedSlashes/enum",keyword:"enum",params:{allowedValues: schema6.properties.listeners.items.properties.http.properties.pathWithEscapedSlashes.enum}};
-(vErrors ??= []).push(err56);
+const err53 = {instancePath:instancePath+"/listeners/" + i0+"/http/pathWithEscapedSlashes",schemaPath:"#/properties/listeners/items/properties/http/properties/pathWithEscapedSlashes/enum",keyword:"enum",params:{allowedValues: schema6.properties.listeners.items.properties.http.properties.pathWithEscapedSlashes.enum}};
+(vErrors ??= []).push(err53);
 errors++;
 }
 }
 if(data34.headersWithUnderscores !== undefined){
 let data45 = data34.headersWithUnderscores;
 if(typeof data45 !== "string"){
-const err57 = {instancePath:instancePath+"/listeners/" + i0+"/http/headersWithUnderscores",schemaPath:"#/properties/listeners/items/properties/http/properties/headersWithUnderscores/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err57);
+const err54 = {instancePath:instancePath+"/listeners/" + i0+"/http/headersWithUnderscores",schemaPath:"#/properties/listeners/items/properties/http/properties/headersWithUnderscores/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err54);
 errors++;
 }
 if(!(((data45 === "allow") || (data45 === "drop")) || (data45 === "reject"))){
-const err58 = {instancePath:instancePath+"/listeners/" + i0+"/http/headersWithUnderscores",schemaPath:"#/properties/listeners/items/properties/http/properties/headersWithUnderscores/enum",keyword:"enum",params:{allowedValues: schema6.properties.listeners.items.properties.http.properties.headersWithUnderscores.enum}};
-(vErrors ??= []).push(err58);
+const err55 = {instancePath:instancePath+"/listeners/" + i0+"/http/headersWithUnderscores",schemaPath:"#/properties/listeners/items/properties/http/properties/headersWithUnderscores/enum",keyword:"enum",params:{allowedValues: schema6.properties.listeners.items.properties.http.properties.headersWithUnderscores.enum}};
+(vErrors ??= []).push(err55);
 errors++;
 }
 }
 if(data34.maxRequestHeadersSize !== undefined){
-if(!(validate59(data34.maxRequestHeadersSize, {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeadersSize",parentData:data34,parentDataProperty:"maxRequestHeadersSize",rootData}))){
-vErrors = vErrors === null ? validate59.errors : vErrors.concat(validate59.errors);
+if(!(validate62(data34.maxRequestHeadersSize, {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeadersSize",parentData:data34,parentDataProperty:"maxRequestHeadersSize",rootData}))){
+vErrors = vErrors === null ? validate62.errors : vErrors.concat(validate62.errors);
 errors = vErrors.length;
 }
 }
 if(data34.maxRequestHeaders !== undefined){
 let data47 = data34.maxRequestHeaders;
 if(!(((typeof data47 == "number") && (!(data47 % 1) && !isNaN(data47))) && (isFinite(data47)))){
-const err59 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeaders/type",keyword:"type",params:{type: "integer"}};
-(vErrors ??= []).push(err59);
+const err56 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeaders/type",keyword:"type",params:{type: "integer"}};
+(vErrors ??= []).push(err56);
 errors++;
 }
 if((typeof data47 == "number") && (isFinite(data47))){
 if(data47 > 8192 || isNaN(data47)){
-const err60 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeaders/maximum",keyword:"maximum",params:{comparison: "<=", limit: 8192}};
-(vErrors ??= []).push(err60);
+const err57 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeaders/maximum",keyword:"maximum",params:{comparison: "<=", limit: 8192}};
+(vErrors ??= []).push(err57);
 errors++;
 }
 if(data47 < 1 || isNaN(data47)){
-const err61 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeaders/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
-(vErrors ??= []).push(err61);
+const err58 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeaders/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
+(vErrors ??= []).push(err58);
 errors++;
 }
 }
 }
 if(data34.maxRequestBodySize !== undefined){
-if(!(validate59(data34.maxRequestBodySize, {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestBodySize",parentData:data34,parentDataProperty:"maxRequestBodySize",rootData}))){
-vErrors = vErrors === null ? validate59.errors : vErrors.concat(validate59.errors);
+if(!(validate62(data34.maxRequestBodySize, {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestBodySize",parentData:data34,parentDataProperty:"maxRequestBodySize",rootData}))){
+vErrors = vErrors === null ? validate62.errors : vErrors.concat(validate62.errors);
 errors = vErrors.length;
 }
 }
@@ -2116,8 +2478,8 @@ let data50 = data34.timeouts;
 if(data50 && typeof data50 == "object" && !Array.isArray(data50)){
 for(const key6 in data50){
 if(!((((key6 === "idle") || (key6 === "requestHeaders")) || (key6 === "request")) || (key6 === "streamIdle"))){
-const err62 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key6}};
-(vErrors ??= []).push(err62);
+const err59 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key6}};
+(vErrors ??= []).push(err59);
 errors++;
 }
 }
@@ -2146,8 +2508,8 @@ errors = vErrors.length;
 }
 }
 } else {
-const err63 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err63);
+const err60 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err60);
 errors++;
 }
 }
@@ -2156,26 +2518,26 @@ let data55 = data34.http2;
 if(data55 && typeof data55 == "object" && !Array.isArray(data55)){
 for(const key7 in data55){
 if(!(func2.call(schema6.properties.listeners.items.properties.http.properties.http2.properties, key7))){
-const err64 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key7}};
-(vErrors ??= []).push(err64);
+const err61 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key7}};
+(vErrors ??= []).push(err61);
 errors++;
 }
 }
 if(data55.maxConcurrentStreams !== undefined){
-if(!(validate67(data55.maxConcurrentStreams, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxConcurrentStreams",parentData:data55,parentDataProperty:"maxConcurrentStreams",rootData}))){
-vErrors = vErrors === null ? validate67.errors : vErrors.concat(validate67.errors);
+if(!(validate70(data55.maxConcurrentStreams, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxConcurrentStreams",parentData:data55,parentDataProperty:"maxConcurrentStreams",rootData}))){
+vErrors = vErrors === null ? validate70.errors : vErrors.concat(validate70.errors);
 errors = vErrors.length;
 }
 }
 if(data55.initialStreamWindow !== undefined){
-if(!(validate59(data55.initialStreamWindow, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/initialStreamWindow",parentData:data55,parentDataProperty:"initialStreamWindow",rootData}))){
-vErrors = vErrors === null ? validate59.errors : vErrors.concat(validate59.errors);
+if(!(validate62(data55.initialStreamWindow, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/initialStreamWindow",parentData:data55,parentDataProperty:"initialStreamWindow",rootData}))){
+vErrors = vErrors === null ? validate62.errors : vErrors.concat(validate62.errors);
 errors = vErrors.length;
 }
 }
 if(data55.initialConnectionWindow !== undefined){
-if(!(validate59(data55.initialConnectionWindow, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/initialConnectionWindow",parentData:data55,parentDataProperty:"initialConnectionWindow",rootData}))){
-vErrors = vErrors === null ? validate59.errors : vErrors.concat(validate59.errors);
+if(!(validate62(data55.initialConnectionWindow, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/initialConnectionWindow",parentData:data55,parentDataProperty:"initialConnectionWindow",rootData}))){
+vErrors = vErrors === null ? validate62.errors : vErrors.concat(validate62.errors);
 errors = vErrors.length;
 }
 }
@@ -2192,14 +2554,14 @@ errors = vErrors.length;
 }
 }
 if(data55.maxOutboundFrames !== undefined){
-if(!(validate67(data55.maxOutboundFrames, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxOutboundFrames",parentData:data55,parentDataProperty:"maxOutboundFrames",rootData}))){
-vErrors = vErrors === null ? validate67.errors : vErrors.concat(validate67.errors);
+if(!(validate70(data55.maxOutboundFrames, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxOutboundFrames",parentData:data55,parentDataProperty:"maxOutboundFrames",rootData}))){
+vErrors = vErrors === null ? validate70.errors : vErrors.concat(validate70.errors);
 errors = vErrors.length;
 }
 }
 if(data55.maxOutboundControlFrames !== undefined){
-if(!(validate67(data55.maxOutboundControlFrames, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxOutboundControlFrames",parentData:data55,parentDataProperty:"maxOutboundControlFrames",rootData}))){
-vErrors = vErrors === null ? validate67.errors : vErrors.concat(validate67.errors);
+if(!(validate70(data55.maxOutboundControlFrames, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxOutboundControlFrames",parentData:data55,parentDataProperty:"maxOutboundControlFrames",rootData}))){
+vErrors = vErrors === null ? validate70.errors : vErrors.concat(validate70.errors);
 errors = vErrors.length;
 }
 }
@@ -2216,8 +2578,8 @@ errors = vErrors.length;
 }
 }
 if(data55.maxWindowUpdatesPerDataFrame !== undefined){
-if(!(validate67(data55.maxWindowUpdatesPerDataFrame, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxWindowUpdatesPerDataFrame",parentData:data55,parentDataProperty:"maxWindowUpdatesPerDataFrame",rootData}))){
-vErrors = vErrors === null ? validate67.errors : vErrors.concat(validate67.errors);
+if(!(validate70(data55.maxWindowUpdatesPerDataFrame, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxWindowUpdatesPerDataFrame",parentData:data55,parentDataProperty:"maxWindowUpdatesPerDataFrame",rootData}))){
+vErrors = vErrors === null ? validate70.errors : vErrors.concat(validate70.errors);
 errors = vErrors.length;
 }
 }
@@ -2234,8 +2596,8 @@ errors = vErrors.length;
 }
 }
 } else {
-const err65 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err65);
+const err62 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err62);
 errors++;
 }
 }
@@ -2244,8 +2606,8 @@ let data68 = data34.requestId;
 if(data68 && typeof data68 == "object" && !Array.isArray(data68)){
 for(const key8 in data68){
 if(!((key8 === "generate") || (key8 === "preserveExternal"))){
-const err66 = {instancePath:instancePath+"/listeners/" + i0+"/http/requestId",schemaPath:"#/properties/listeners/items/properties/http/properties/requestId/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key8}};
-(vErrors ??= []).push(err66);
+const err63 = {instancePath:instancePath+"/listeners/" + i0+"/http/requestId",schemaPath:"#/properties/listeners/items/properties/http/properties/requestId/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key8}};
+(vErrors ??= []).push(err63);
 errors++;
 }
 }
@@ -2262,28 +2624,28 @@ errors = vErrors.length;
 }
 }
 } else {
-const err67 = {instancePath:instancePath+"/listeners/" + i0+"/http/requestId",schemaPath:"#/properties/listeners/items/properties/http/properties/requestId/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err67);
+const err64 = {instancePath:instancePath+"/listeners/" + i0+"/http/requestId",schemaPath:"#/properties/listeners/items/properties/http/properties/requestId/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err64);
 errors++;
 }
 }
 if(data34.upgrades !== undefined){
-if(!(validate82(data34.upgrades, {instancePath:instancePath+"/listeners/" + i0+"/http/upgrades",parentData:data34,parentDataProperty:"upgrades",rootData}))){
-vErrors = vErrors === null ? validate82.errors : vErrors.concat(validate82.errors);
+if(!(validate85(data34.upgrades, {instancePath:instancePath+"/listeners/" + i0+"/http/upgrades",parentData:data34,parentDataProperty:"upgrades",rootData}))){
+vErrors = vErrors === null ? validate85.errors : vErrors.concat(validate85.errors);
 errors = vErrors.length;
 }
 }
 if(data34.filters !== undefined){
 let data72 = data34.filters;
 if(Array.isArray(data72)){
-const len8 = data72.length;
-for(let i8=0; i8<len8; i8++){
-let data73 = data72[i8];
+const len7 = data72.length;
+for(let i7=0; i7<len7; i7++){
+let data73 = data72[i7];
 if(data73 && typeof data73 == "object" && !Array.isArray(data73)){
 for(const key9 in data73){
 if(!((key9 === "grpcWeb") || (key9 === "grpcStats"))){
-const err68 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8,schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key9}};
-(vErrors ??= []).push(err68);
+const err65 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7,schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key9}};
+(vErrors ??= []).push(err65);
 errors++;
 }
 }
@@ -2291,13 +2653,13 @@ if(data73.grpcWeb !== undefined){
 let data74 = data73.grpcWeb;
 if(data74 && typeof data74 == "object" && !Array.isArray(data74)){
 for(const key10 in data74){
-const err69 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8+"/grpcWeb",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcWeb/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key10}};
-(vErrors ??= []).push(err69);
+const err66 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/grpcWeb",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcWeb/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key10}};
+(vErrors ??= []).push(err66);
 errors++;
 }
 } else {
-const err70 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8+"/grpcWeb",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcWeb/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err70);
+const err67 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/grpcWeb",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcWeb/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err67);
 errors++;
 }
 }
@@ -2306,62 +2668,62 @@ let data75 = data73.grpcStats;
 if(data75 && typeof data75 == "object" && !Array.isArray(data75)){
 for(const key11 in data75){
 if(!(key11 === "methods")){
-const err71 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8+"/grpcStats",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcStats/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key11}};
-(vErrors ??= []).push(err71);
+const err68 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/grpcStats",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcStats/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key11}};
+(vErrors ??= []).push(err68);
 errors++;
 }
 }
 if(data75.methods !== undefined){
 let data76 = data75.methods;
 if(Array.isArray(data76)){
-const len9 = data76.length;
-for(let i9=0; i9<len9; i9++){
-let data77 = data76[i9];
+const len8 = data76.length;
+for(let i8=0; i8<len8; i8++){
+let data77 = data76[i8];
 if(typeof data77 === "string"){
 if(!(formats24(data77))){
-const err72 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8+"/grpcStats/methods/" + i9,schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcStats/properties/methods/items/format",keyword:"format",params:{format: "grpcMethod"}};
-(vErrors ??= []).push(err72);
+const err69 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/grpcStats/methods/" + i8,schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcStats/properties/methods/items/format",keyword:"format",params:{format: "grpcMethod"}};
+(vErrors ??= []).push(err69);
 errors++;
 }
 } else {
-const err73 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8+"/grpcStats/methods/" + i9,schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcStats/properties/methods/items/type",keyword:"type",params:{type: "string"}};
+const err70 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/grpcStats/methods/" + i8,schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcStats/properties/methods/items/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err70);
+errors++;
+}
+}
+} else {
+const err71 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/grpcStats/methods",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcStats/properties/methods/type",keyword:"type",params:{type: "array"}};
+(vErrors ??= []).push(err71);
+errors++;
+}
+}
+} else {
+const err72 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/grpcStats",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcStats/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err72);
+errors++;
+}
+}
+} else {
+const err73 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7,schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err73);
 errors++;
 }
 }
 } else {
-const err74 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8+"/grpcStats/methods",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcStats/properties/methods/type",keyword:"type",params:{type: "array"}};
+const err74 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/type",keyword:"type",params:{type: "array"}};
 (vErrors ??= []).push(err74);
 errors++;
 }
 }
-} else {
-const err75 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8+"/grpcStats",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcStats/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err75);
-errors++;
-}
-}
-} else {
-const err76 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8,schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err76);
-errors++;
-}
-}
-} else {
-const err77 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/type",keyword:"type",params:{type: "array"}};
-(vErrors ??= []).push(err77);
-errors++;
-}
-}
 if(data34.accessLog !== undefined){
-if(!(validate84(data34.accessLog, {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog",parentData:data34,parentDataProperty:"accessLog",rootData}))){
-vErrors = vErrors === null ? validate84.errors : vErrors.concat(validate84.errors);
+if(!(validate87(data34.accessLog, {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog",parentData:data34,parentDataProperty:"accessLog",rootData}))){
+vErrors = vErrors === null ? validate87.errors : vErrors.concat(validate87.errors);
 errors = vErrors.length;
 }
 }
 if(data34.routes !== undefined){
-if(!(validate88(data34.routes, {instancePath:instancePath+"/listeners/" + i0+"/http/routes",parentData:data34,parentDataProperty:"routes",rootData}))){
-vErrors = vErrors === null ? validate88.errors : vErrors.concat(validate88.errors);
+if(!(validate91(data34.routes, {instancePath:instancePath+"/listeners/" + i0+"/http/routes",parentData:data34,parentDataProperty:"routes",rootData}))){
+vErrors = vErrors === null ? validate91.errors : vErrors.concat(validate91.errors);
 errors = vErrors.length;
 }
 }
@@ -2369,33 +2731,33 @@ if(data34.virtualHosts !== undefined){
 let data80 = data34.virtualHosts;
 if(Array.isArray(data80)){
 if(data80.length < 1){
-const err78 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/minItems",keyword:"minItems",params:{limit: 1}};
-(vErrors ??= []).push(err78);
+const err75 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/minItems",keyword:"minItems",params:{limit: 1}};
+(vErrors ??= []).push(err75);
 errors++;
 }
-const len10 = data80.length;
-for(let i10=0; i10<len10; i10++){
-let data81 = data80[i10];
+const len9 = data80.length;
+for(let i9=0; i9<len9; i9++){
+let data81 = data80[i9];
 if(data81 && typeof data81 == "object" && !Array.isArray(data81)){
 if(data81.domains === undefined){
-const err79 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/required",keyword:"required",params:{missingProperty: "domains"}};
-(vErrors ??= []).push(err79);
+const err76 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/required",keyword:"required",params:{missingProperty: "domains"}};
+(vErrors ??= []).push(err76);
 errors++;
 }
 if(data81.routes === undefined){
-const err80 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/required",keyword:"required",params:{missingProperty: "routes"}};
-(vErrors ??= []).push(err80);
+const err77 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/required",keyword:"required",params:{missingProperty: "routes"}};
+(vErrors ??= []).push(err77);
 errors++;
 }
 for(const key12 in data81){
-if(!(((((key12 === "name") || (key12 === "domains")) || (key12 === "requestHeaders")) || (key12 === "responseHeaders")) || (key12 === "routes"))){
-const err81 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key12}};
-(vErrors ??= []).push(err81);
+if(!((((((key12 === "name") || (key12 === "domains")) || (key12 === "requestHeaders")) || (key12 === "responseHeaders")) || (key12 === "retry")) || (key12 === "routes"))){
+const err78 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key12}};
+(vErrors ??= []).push(err78);
 errors++;
 }
 }
 if(data81.name !== undefined){
-if(!(validate31(data81.name, {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10+"/name",parentData:data81,parentDataProperty:"name",rootData}))){
+if(!(validate31(data81.name, {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/name",parentData:data81,parentDataProperty:"name",rootData}))){
 vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
 errors = vErrors.length;
 }
@@ -2404,162 +2766,168 @@ if(data81.domains !== undefined){
 let data83 = data81.domains;
 if(Array.isArray(data83)){
 if(data83.length < 1){
-const err82 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10+"/domains",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/minItems",keyword:"minItems",params:{limit: 1}};
-(vErrors ??= []).push(err82);
+const err79 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/domains",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/minItems",keyword:"minItems",params:{limit: 1}};
+(vErrors ??= []).push(err79);
 errors++;
 }
-const len11 = data83.length;
-for(let i11=0; i11<len11; i11++){
-let data84 = data83[i11];
+const len10 = data83.length;
+for(let i10=0; i10<len10; i10++){
+let data84 = data83[i10];
 if(typeof data84 === "string"){
-if(!(formats58(data84))){
-const err83 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10+"/domains/" + i11,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/items/format",keyword:"format",params:{format: "domain"}};
-(vErrors ??= []).push(err83);
+if(!(formats62(data84))){
+const err80 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/domains/" + i10,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/items/format",keyword:"format",params:{format: "domain"}};
+(vErrors ??= []).push(err80);
 errors++;
 }
 } else {
-const err84 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10+"/domains/" + i11,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/items/type",keyword:"type",params:{type: "string"}};
+const err81 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/domains/" + i10,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/items/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err81);
+errors++;
+}
+}
+} else {
+const err82 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/domains",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/type",keyword:"type",params:{type: "array"}};
+(vErrors ??= []).push(err82);
+errors++;
+}
+}
+if(data81.requestHeaders !== undefined){
+if(!(validate145(data81.requestHeaders, {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders",parentData:data81,parentDataProperty:"requestHeaders",rootData}))){
+vErrors = vErrors === null ? validate145.errors : vErrors.concat(validate145.errors);
+errors = vErrors.length;
+}
+}
+if(data81.responseHeaders !== undefined){
+if(!(validate145(data81.responseHeaders, {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders",parentData:data81,parentDataProperty:"responseHeaders",rootData}))){
+vErrors = vErrors === null ? validate145.errors : vErrors.concat(validate145.errors);
+errors = vErrors.length;
+}
+}
+if(data81.retry !== undefined){
+if(!(validate123(data81.retry, {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/retry",parentData:data81,parentDataProperty:"retry",rootData}))){
+vErrors = vErrors === null ? validate123.errors : vErrors.concat(validate123.errors);
+errors = vErrors.length;
+}
+}
+if(data81.routes !== undefined){
+if(!(validate91(data81.routes, {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes",parentData:data81,parentDataProperty:"routes",rootData}))){
+vErrors = vErrors === null ? validate91.errors : vErrors.concat(validate91.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err83 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err83);
+errors++;
+}
+}
+} else {
+const err84 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/type",keyword:"type",params:{type: "array"}};
 (vErrors ??= []).push(err84);
 errors++;
 }
 }
 } else {
-const err85 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10+"/domains",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/type",keyword:"type",params:{type: "array"}};
+const err85 = {instancePath:instancePath+"/listeners/" + i0+"/http",schemaPath:"#/properties/listeners/items/properties/http/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err85);
 errors++;
 }
 }
-if(data81.requestHeaders !== undefined){
-if(!(validate125(data81.requestHeaders, {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10+"/requestHeaders",parentData:data81,parentDataProperty:"requestHeaders",rootData}))){
-vErrors = vErrors === null ? validate125.errors : vErrors.concat(validate125.errors);
-errors = vErrors.length;
-}
-}
-if(data81.responseHeaders !== undefined){
-if(!(validate125(data81.responseHeaders, {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10+"/responseHeaders",parentData:data81,parentDataProperty:"responseHeaders",rootData}))){
-vErrors = vErrors === null ? validate125.errors : vErrors.concat(validate125.errors);
-errors = vErrors.length;
-}
-}
-if(data81.routes !== undefined){
-if(!(validate88(data81.routes, {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10+"/routes",parentData:data81,parentDataProperty:"routes",rootData}))){
-vErrors = vErrors === null ? validate88.errors : vErrors.concat(validate88.errors);
-errors = vErrors.length;
-}
-}
-} else {
-const err86 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/type",keyword:"type",params:{type: "object"}};
+if(data10.tcp !== undefined){
+let data89 = data10.tcp;
+if(data89 && typeof data89 == "object" && !Array.isArray(data89)){
+for(const key13 in data89){
+if(!((((((key13 === "cluster") || (key13 === "clusters")) || (key13 === "sniRoutes")) || (key13 === "idleTimeout")) || (key13 === "maxConnectAttempts")) || (key13 === "accessLog"))){
+const err86 = {instancePath:instancePath+"/listeners/" + i0+"/tcp",schemaPath:"#/properties/listeners/items/properties/tcp/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key13}};
 (vErrors ??= []).push(err86);
 errors++;
 }
 }
-} else {
-const err87 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/type",keyword:"type",params:{type: "array"}};
+if(data89.cluster !== undefined){
+if(!(validate31(data89.cluster, {instancePath:instancePath+"/listeners/" + i0+"/tcp/cluster",parentData:data89,parentDataProperty:"cluster",rootData}))){
+vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+errors = vErrors.length;
+}
+}
+if(data89.clusters !== undefined){
+if(!(validate114(data89.clusters, {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters",parentData:data89,parentDataProperty:"clusters",rootData}))){
+vErrors = vErrors === null ? validate114.errors : vErrors.concat(validate114.errors);
+errors = vErrors.length;
+}
+}
+if(data89.sniRoutes !== undefined){
+let data92 = data89.sniRoutes;
+if(data92 && typeof data92 == "object" && !Array.isArray(data92)){
+for(const key14 in data92){
+const _errs158 = errors;
+if(typeof key14 === "string"){
+if(!(formats64(key14))){
+const err87 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/propertyNames/format",keyword:"format",params:{format: "serverNamePattern"},propertyName:key14};
 (vErrors ??= []).push(err87);
 errors++;
 }
-}
 } else {
-const err88 = {instancePath:instancePath+"/listeners/" + i0+"/http",schemaPath:"#/properties/listeners/items/properties/http/type",keyword:"type",params:{type: "object"}};
+const err88 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key14};
 (vErrors ??= []).push(err88);
 errors++;
 }
-}
-if(data10.tcp !== undefined){
-let data88 = data10.tcp;
-if(data88 && typeof data88 == "object" && !Array.isArray(data88)){
-for(const key13 in data88){
-if(!((((((key13 === "cluster") || (key13 === "clusters")) || (key13 === "sniRoutes")) || (key13 === "idleTimeout")) || (key13 === "maxConnectAttempts")) || (key13 === "accessLog"))){
-const err89 = {instancePath:instancePath+"/listeners/" + i0+"/tcp",schemaPath:"#/properties/listeners/items/properties/tcp/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key13}};
+var valid38 = _errs158 === errors;
+if(!valid38){
+const err89 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/propertyNames",keyword:"propertyNames",params:{propertyName: key14}};
 (vErrors ??= []).push(err89);
 errors++;
 }
 }
-if(data88.cluster !== undefined){
-if(!(validate31(data88.cluster, {instancePath:instancePath+"/listeners/" + i0+"/tcp/cluster",parentData:data88,parentDataProperty:"cluster",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
-errors = vErrors.length;
-}
-}
-if(data88.clusters !== undefined){
-if(!(validate111(data88.clusters, {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters",parentData:data88,parentDataProperty:"clusters",rootData}))){
-vErrors = vErrors === null ? validate111.errors : vErrors.concat(validate111.errors);
-errors = vErrors.length;
-}
-}
-if(data88.sniRoutes !== undefined){
-let data91 = data88.sniRoutes;
-if(data91 && typeof data91 == "object" && !Array.isArray(data91)){
-for(const key14 in data91){
-const _errs159 = errors;
-if(typeof key14 === "string"){
-if(!(formats60(key14))){
-const err90 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/propertyNames/format",keyword:"format",params:{format: "serverNamePattern"},propertyName:key14};
+for(const key15 in data92){
+let data93 = data92[key15];
+const _errs162 = errors;
+let valid40 = false;
+const _errs163 = errors;
+if(typeof data93 === "string"){
+if(!(formats4(data93))){
+const err90 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key15.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/0/format",keyword:"format",params:{format: "name"}};
 (vErrors ??= []).push(err90);
 errors++;
 }
 } else {
-const err91 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key14};
+const err91 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key15.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
 (vErrors ??= []).push(err91);
 errors++;
 }
-var valid40 = _errs159 === errors;
+var _valid3 = _errs163 === errors;
+valid40 = valid40 || _valid3;
 if(!valid40){
-const err92 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/propertyNames",keyword:"propertyNames",params:{propertyName: key14}};
+const _errs165 = errors;
+if(Array.isArray(data93)){
+if(data93.length < 1){
+const err92 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key15.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/minItems",keyword:"minItems",params:{limit: 1}};
 (vErrors ??= []).push(err92);
 errors++;
 }
-}
-for(const key15 in data91){
-let data92 = data91[key15];
-const _errs163 = errors;
-let valid42 = false;
-const _errs164 = errors;
-if(typeof data92 === "string"){
-if(!(formats4(data92))){
-const err93 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key15.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/0/format",keyword:"format",params:{format: "name"}};
-(vErrors ??= []).push(err93);
-errors++;
-}
-} else {
-const err94 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key15.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err94);
-errors++;
-}
-var _valid3 = _errs164 === errors;
-valid42 = valid42 || _valid3;
-if(!valid42){
-const _errs166 = errors;
-if(Array.isArray(data92)){
-if(data92.length < 1){
-const err95 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key15.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/minItems",keyword:"minItems",params:{limit: 1}};
-(vErrors ??= []).push(err95);
-errors++;
-}
-const len12 = data92.length;
-for(let i12=0; i12<len12; i12++){
-if(!(validate112(data92[i12], {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i12,parentData:data92,parentDataProperty:i12,rootData}))){
-vErrors = vErrors === null ? validate112.errors : vErrors.concat(validate112.errors);
+const len11 = data93.length;
+for(let i11=0; i11<len11; i11++){
+if(!(validate115(data93[i11], {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i11,parentData:data93,parentDataProperty:i11,rootData}))){
+vErrors = vErrors === null ? validate115.errors : vErrors.concat(validate115.errors);
 errors = vErrors.length;
 }
 }
 } else {
-const err96 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key15.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "array"}};
-(vErrors ??= []).push(err96);
+const err93 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key15.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "array"}};
+(vErrors ??= []).push(err93);
 errors++;
 }
-var _valid3 = _errs166 === errors;
-valid42 = valid42 || _valid3;
+var _valid3 = _errs165 === errors;
+valid40 = valid40 || _valid3;
 }
-if(!valid42){
-const err97 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key15.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf",keyword:"anyOf",params:{}};
-(vErrors ??= []).push(err97);
+if(!valid40){
+const err94 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key15.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf",keyword:"anyOf",params:{}};
+(vErrors ??= []).push(err94);
 errors++;
 } else {
-errors = _errs163;
+errors = _errs162;
 if(vErrors !== null){
-if(_errs163){
-vErrors.length = _errs163;
+if(_errs162){
+vErrors.length = _errs162;
 } else {
 vErrors = null;
 }
@@ -2567,187 +2935,173 @@ vErrors = null;
 }
 }
 } else {
-const err98 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/type",keyword:"type",params:{type: "object"}};
+const err95 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err95);
+errors++;
+}
+}
+if(data89.idleTimeout !== undefined){
+if(!(validate28(data89.idleTimeout, {instancePath:instancePath+"/listeners/" + i0+"/tcp/idleTimeout",parentData:data89,parentDataProperty:"idleTimeout",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+if(data89.maxConnectAttempts !== undefined){
+if(!(validate132(data89.maxConnectAttempts, {instancePath:instancePath+"/listeners/" + i0+"/tcp/maxConnectAttempts",parentData:data89,parentDataProperty:"maxConnectAttempts",rootData}))){
+vErrors = vErrors === null ? validate132.errors : vErrors.concat(validate132.errors);
+errors = vErrors.length;
+}
+}
+if(data89.accessLog !== undefined){
+if(!(validate87(data89.accessLog, {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog",parentData:data89,parentDataProperty:"accessLog",rootData}))){
+vErrors = vErrors === null ? validate87.errors : vErrors.concat(validate87.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err96 = {instancePath:instancePath+"/listeners/" + i0+"/tcp",schemaPath:"#/properties/listeners/items/properties/tcp/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err96);
+errors++;
+}
+}
+} else {
+const err97 = {instancePath:instancePath+"/listeners/" + i0,schemaPath:"#/properties/listeners/items/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err97);
+errors++;
+}
+}
+} else {
+const err98 = {instancePath:instancePath+"/listeners",schemaPath:"#/properties/listeners/type",keyword:"type",params:{type: "array"}};
 (vErrors ??= []).push(err98);
 errors++;
 }
 }
-if(data88.idleTimeout !== undefined){
-if(!(validate28(data88.idleTimeout, {instancePath:instancePath+"/listeners/" + i0+"/tcp/idleTimeout",parentData:data88,parentDataProperty:"idleTimeout",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
-errors = vErrors.length;
-}
-}
-if(data88.maxConnectAttempts !== undefined){
-let data95 = data88.maxConnectAttempts;
-if(!(((typeof data95 == "number") && (!(data95 % 1) && !isNaN(data95))) && (isFinite(data95)))){
-const err99 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/maxConnectAttempts",schemaPath:"#/properties/listeners/items/properties/tcp/properties/maxConnectAttempts/type",keyword:"type",params:{type: "integer"}};
+if(data.clusters !== undefined){
+let data98 = data.clusters;
+if(Array.isArray(data98)){
+const len12 = data98.length;
+for(let i12=0; i12<len12; i12++){
+let data99 = data98[i12];
+if(data99 && typeof data99 == "object" && !Array.isArray(data99)){
+if(data99.name === undefined){
+const err99 = {instancePath:instancePath+"/clusters/" + i12,schemaPath:"#/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
 (vErrors ??= []).push(err99);
 errors++;
 }
-if((typeof data95 == "number") && (isFinite(data95))){
-if(data95 > 100 || isNaN(data95)){
-const err100 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/maxConnectAttempts",schemaPath:"#/properties/listeners/items/properties/tcp/properties/maxConnectAttempts/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100}};
+for(const key16 in data99){
+if(!(func2.call(schema6.properties.clusters.items.properties, key16))){
+const err100 = {instancePath:instancePath+"/clusters/" + i12,schemaPath:"#/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key16}};
 (vErrors ??= []).push(err100);
 errors++;
 }
-if(data95 < 1 || isNaN(data95)){
-const err101 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/maxConnectAttempts",schemaPath:"#/properties/listeners/items/properties/tcp/properties/maxConnectAttempts/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
-(vErrors ??= []).push(err101);
-errors++;
 }
-}
-}
-if(data88.accessLog !== undefined){
-if(!(validate84(data88.accessLog, {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog",parentData:data88,parentDataProperty:"accessLog",rootData}))){
-vErrors = vErrors === null ? validate84.errors : vErrors.concat(validate84.errors);
-errors = vErrors.length;
-}
-}
-} else {
-const err102 = {instancePath:instancePath+"/listeners/" + i0+"/tcp",schemaPath:"#/properties/listeners/items/properties/tcp/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err102);
-errors++;
-}
-}
-} else {
-const err103 = {instancePath:instancePath+"/listeners/" + i0,schemaPath:"#/properties/listeners/items/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err103);
-errors++;
-}
-}
-} else {
-const err104 = {instancePath:instancePath+"/listeners",schemaPath:"#/properties/listeners/type",keyword:"type",params:{type: "array"}};
-(vErrors ??= []).push(err104);
-errors++;
-}
-}
-if(data.clusters !== undefined){
-let data97 = data.clusters;
-if(Array.isArray(data97)){
-const len13 = data97.length;
-for(let i13=0; i13<len13; i13++){
-let data98 = data97[i13];
-if(data98 && typeof data98 == "object" && !Array.isArray(data98)){
-if(data98.name === undefined){
-const err105 = {instancePath:instancePath+"/clusters/" + i13,schemaPath:"#/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
-(vErrors ??= []).push(err105);
-errors++;
-}
-for(const key16 in data98){
-if(!(func2.call(schema6.properties.clusters.items.properties, key16))){
-const err106 = {instancePath:instancePath+"/clusters/" + i13,schemaPath:"#/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key16}};
-(vErrors ??= []).push(err106);
-errors++;
-}
-}
-if(data98.name !== undefined){
-if(!(validate31(data98.name, {instancePath:instancePath+"/clusters/" + i13+"/name",parentData:data98,parentDataProperty:"name",rootData}))){
+if(data99.name !== undefined){
+if(!(validate31(data99.name, {instancePath:instancePath+"/clusters/" + i12+"/name",parentData:data99,parentDataProperty:"name",rootData}))){
 vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
 errors = vErrors.length;
 }
 }
-if(data98.type !== undefined){
-let data100 = data98.type;
-if(typeof data100 !== "string"){
-const err107 = {instancePath:instancePath+"/clusters/" + i13+"/type",schemaPath:"#/properties/clusters/items/properties/type/type",keyword:"type",params:{type: "string"}};
+if(data99.type !== undefined){
+let data101 = data99.type;
+if(typeof data101 !== "string"){
+const err101 = {instancePath:instancePath+"/clusters/" + i12+"/type",schemaPath:"#/properties/clusters/items/properties/type/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err101);
+errors++;
+}
+if(!((data101 === "static") || (data101 === "originalDst"))){
+const err102 = {instancePath:instancePath+"/clusters/" + i12+"/type",schemaPath:"#/properties/clusters/items/properties/type/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.type.enum}};
+(vErrors ??= []).push(err102);
+errors++;
+}
+}
+if(data99.endpoints !== undefined){
+let data102 = data99.endpoints;
+if(Array.isArray(data102)){
+const len13 = data102.length;
+for(let i13=0; i13<len13; i13++){
+let data103 = data102[i13];
+const _errs182 = errors;
+let valid48 = false;
+const _errs183 = errors;
+if(typeof data103 === "string"){
+if(!(formats68(data103))){
+const err103 = {instancePath:instancePath+"/clusters/" + i12+"/endpoints/" + i13,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/0/format",keyword:"format",params:{format: "endpointAddress"}};
+(vErrors ??= []).push(err103);
+errors++;
+}
+} else {
+const err104 = {instancePath:instancePath+"/clusters/" + i12+"/endpoints/" + i13,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/0/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err104);
+errors++;
+}
+var _valid4 = _errs183 === errors;
+valid48 = valid48 || _valid4;
+if(!valid48){
+const _errs185 = errors;
+if(data103 && typeof data103 == "object" && !Array.isArray(data103)){
+if(data103.address === undefined){
+const err105 = {instancePath:instancePath+"/clusters/" + i12+"/endpoints/" + i13,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/required",keyword:"required",params:{missingProperty: "address"}};
+(vErrors ??= []).push(err105);
+errors++;
+}
+for(const key17 in data103){
+if(!((key17 === "address") || (key17 === "weight"))){
+const err106 = {instancePath:instancePath+"/clusters/" + i12+"/endpoints/" + i13,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key17}};
+(vErrors ??= []).push(err106);
+errors++;
+}
+}
+if(data103.address !== undefined){
+let data104 = data103.address;
+if(typeof data104 === "string"){
+if(!(formats68(data104))){
+const err107 = {instancePath:instancePath+"/clusters/" + i12+"/endpoints/" + i13+"/address",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/address/format",keyword:"format",params:{format: "endpointAddress"}};
 (vErrors ??= []).push(err107);
 errors++;
 }
-if(!((data100 === "static") || (data100 === "originalDst"))){
-const err108 = {instancePath:instancePath+"/clusters/" + i13+"/type",schemaPath:"#/properties/clusters/items/properties/type/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.type.enum}};
+} else {
+const err108 = {instancePath:instancePath+"/clusters/" + i12+"/endpoints/" + i13+"/address",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/address/type",keyword:"type",params:{type: "string"}};
 (vErrors ??= []).push(err108);
 errors++;
 }
 }
-if(data98.endpoints !== undefined){
-let data101 = data98.endpoints;
-if(Array.isArray(data101)){
-const len14 = data101.length;
-for(let i14=0; i14<len14; i14++){
-let data102 = data101[i14];
-const _errs184 = errors;
-let valid50 = false;
-const _errs185 = errors;
-if(typeof data102 === "string"){
-if(!(formats64(data102))){
-const err109 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/0/format",keyword:"format",params:{format: "endpointAddress"}};
+if(data103.weight !== undefined){
+let data105 = data103.weight;
+if(!(((typeof data105 == "number") && (!(data105 % 1) && !isNaN(data105))) && (isFinite(data105)))){
+const err109 = {instancePath:instancePath+"/clusters/" + i12+"/endpoints/" + i13+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/type",keyword:"type",params:{type: "integer"}};
 (vErrors ??= []).push(err109);
 errors++;
 }
-} else {
-const err110 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/0/type",keyword:"type",params:{type: "string"}};
+if((typeof data105 == "number") && (isFinite(data105))){
+if(data105 > 4294967295 || isNaN(data105)){
+const err110 = {instancePath:instancePath+"/clusters/" + i12+"/endpoints/" + i13+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
 (vErrors ??= []).push(err110);
 errors++;
 }
-var _valid4 = _errs185 === errors;
-valid50 = valid50 || _valid4;
-if(!valid50){
-const _errs187 = errors;
-if(data102 && typeof data102 == "object" && !Array.isArray(data102)){
-if(data102.address === undefined){
-const err111 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/required",keyword:"required",params:{missingProperty: "address"}};
+if(data105 < 1 || isNaN(data105)){
+const err111 = {instancePath:instancePath+"/clusters/" + i12+"/endpoints/" + i13+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
 (vErrors ??= []).push(err111);
 errors++;
 }
-for(const key17 in data102){
-if(!((key17 === "address") || (key17 === "weight"))){
-const err112 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key17}};
+}
+}
+} else {
+const err112 = {instancePath:instancePath+"/clusters/" + i12+"/endpoints/" + i13,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err112);
 errors++;
 }
+var _valid4 = _errs185 === errors;
+valid48 = valid48 || _valid4;
 }
-if(data102.address !== undefined){
-let data103 = data102.address;
-if(typeof data103 === "string"){
-if(!(formats64(data103))){
-const err113 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14+"/address",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/address/format",keyword:"format",params:{format: "endpointAddress"}};
+if(!valid48){
+const err113 = {instancePath:instancePath+"/clusters/" + i12+"/endpoints/" + i13,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf",keyword:"anyOf",params:{}};
 (vErrors ??= []).push(err113);
 errors++;
-}
 } else {
-const err114 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14+"/address",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/address/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err114);
-errors++;
-}
-}
-if(data102.weight !== undefined){
-let data104 = data102.weight;
-if(!(((typeof data104 == "number") && (!(data104 % 1) && !isNaN(data104))) && (isFinite(data104)))){
-const err115 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/type",keyword:"type",params:{type: "integer"}};
-(vErrors ??= []).push(err115);
-errors++;
-}
-if((typeof data104 == "number") && (isFinite(data104))){
-if(data104 > 4294967295 || isNaN(data104)){
-const err116 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
-(vErrors ??= []).push(err116);
-errors++;
-}
-if(data104 < 1 || isNaN(data104)){
-const err117 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
-(vErrors ??= []).push(err117);
-errors++;
-}
-}
-}
-} else {
-const err118 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err118);
-errors++;
-}
-var _valid4 = _errs187 === errors;
-valid50 = valid50 || _valid4;
-}
-if(!valid50){
-const err119 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf",keyword:"anyOf",params:{}};
-(vErrors ??= []).push(err119);
-errors++;
-} else {
-errors = _errs184;
+errors = _errs182;
 if(vErrors !== null){
-if(_errs184){
-vErrors.length = _errs184;
+if(_errs182){
+vErrors.length = _errs182;
 } else {
 vErrors = null;
 }
@@ -2755,446 +3109,235 @@ vErrors = null;
 }
 }
 } else {
-const err120 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints",schemaPath:"#/properties/clusters/items/properties/endpoints/type",keyword:"type",params:{type: "array"}};
-(vErrors ??= []).push(err120);
+const err114 = {instancePath:instancePath+"/clusters/" + i12+"/endpoints",schemaPath:"#/properties/clusters/items/properties/endpoints/type",keyword:"type",params:{type: "array"}};
+(vErrors ??= []).push(err114);
 errors++;
 }
 }
-if(data98.protocol !== undefined){
-let data105 = data98.protocol;
-if(typeof data105 !== "string"){
-const err121 = {instancePath:instancePath+"/clusters/" + i13+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err121);
-errors++;
-}
-if(!(((data105 === "http1") || (data105 === "http2")) || (data105 === "auto"))){
-const err122 = {instancePath:instancePath+"/clusters/" + i13+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.protocol.enum}};
-(vErrors ??= []).push(err122);
-errors++;
-}
-}
-if(data98.proxyProtocol !== undefined){
-let data106 = data98.proxyProtocol;
+if(data99.protocol !== undefined){
+let data106 = data99.protocol;
 if(typeof data106 !== "string"){
-const err123 = {instancePath:instancePath+"/clusters/" + i13+"/proxyProtocol",schemaPath:"#/properties/clusters/items/properties/proxyProtocol/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err123);
+const err115 = {instancePath:instancePath+"/clusters/" + i12+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err115);
 errors++;
 }
-if(!((data106 === "v1") || (data106 === "v2"))){
-const err124 = {instancePath:instancePath+"/clusters/" + i13+"/proxyProtocol",schemaPath:"#/properties/clusters/items/properties/proxyProtocol/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.proxyProtocol.enum}};
-(vErrors ??= []).push(err124);
+if(!(((data106 === "http1") || (data106 === "http2")) || (data106 === "auto"))){
+const err116 = {instancePath:instancePath+"/clusters/" + i12+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.protocol.enum}};
+(vErrors ??= []).push(err116);
 errors++;
 }
 }
-if(data98.tls !== undefined){
-let data107 = data98.tls;
-if(data107 && typeof data107 == "object" && !Array.isArray(data107)){
-for(const key18 in data107){
+if(data99.proxyProtocol !== undefined){
+let data107 = data99.proxyProtocol;
+if(typeof data107 !== "string"){
+const err117 = {instancePath:instancePath+"/clusters/" + i12+"/proxyProtocol",schemaPath:"#/properties/clusters/items/properties/proxyProtocol/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err117);
+errors++;
+}
+if(!((data107 === "v1") || (data107 === "v2"))){
+const err118 = {instancePath:instancePath+"/clusters/" + i12+"/proxyProtocol",schemaPath:"#/properties/clusters/items/properties/proxyProtocol/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.proxyProtocol.enum}};
+(vErrors ??= []).push(err118);
+errors++;
+}
+}
+if(data99.tls !== undefined){
+let data108 = data99.tls;
+if(data108 && typeof data108 == "object" && !Array.isArray(data108)){
+for(const key18 in data108){
 if(!((((((key18 === "ca") || (key18 === "serverName")) || (key18 === "subjectAltNames")) || (key18 === "cert")) || (key18 === "key")) || (key18 === "insecureSkipVerify"))){
-const err125 = {instancePath:instancePath+"/clusters/" + i13+"/tls",schemaPath:"#/properties/clusters/items/properties/tls/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key18}};
-(vErrors ??= []).push(err125);
+const err119 = {instancePath:instancePath+"/clusters/" + i12+"/tls",schemaPath:"#/properties/clusters/items/properties/tls/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key18}};
+(vErrors ??= []).push(err119);
 errors++;
 }
 }
-if(data107.ca !== undefined){
-if(!(validate31(data107.ca, {instancePath:instancePath+"/clusters/" + i13+"/tls/ca",parentData:data107,parentDataProperty:"ca",rootData}))){
+if(data108.ca !== undefined){
+if(!(validate31(data108.ca, {instancePath:instancePath+"/clusters/" + i12+"/tls/ca",parentData:data108,parentDataProperty:"ca",rootData}))){
 vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
 errors = vErrors.length;
 }
 }
-if(data107.serverName !== undefined){
-if(!(validate123(data107.serverName, {instancePath:instancePath+"/clusters/" + i13+"/tls/serverName",parentData:data107,parentDataProperty:"serverName",rootData}))){
-vErrors = vErrors === null ? validate123.errors : vErrors.concat(validate123.errors);
+if(data108.serverName !== undefined){
+if(!(validate143(data108.serverName, {instancePath:instancePath+"/clusters/" + i12+"/tls/serverName",parentData:data108,parentDataProperty:"serverName",rootData}))){
+vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
 errors = vErrors.length;
 }
 }
-if(data107.subjectAltNames !== undefined){
-if(!(validate40(data107.subjectAltNames, {instancePath:instancePath+"/clusters/" + i13+"/tls/subjectAltNames",parentData:data107,parentDataProperty:"subjectAltNames",rootData}))){
+if(data108.subjectAltNames !== undefined){
+if(!(validate40(data108.subjectAltNames, {instancePath:instancePath+"/clusters/" + i12+"/tls/subjectAltNames",parentData:data108,parentDataProperty:"subjectAltNames",rootData}))){
 vErrors = vErrors === null ? validate40.errors : vErrors.concat(validate40.errors);
 errors = vErrors.length;
 }
 }
-if(data107.cert !== undefined){
-if(!(validate31(data107.cert, {instancePath:instancePath+"/clusters/" + i13+"/tls/cert",parentData:data107,parentDataProperty:"cert",rootData}))){
+if(data108.cert !== undefined){
+if(!(validate31(data108.cert, {instancePath:instancePath+"/clusters/" + i12+"/tls/cert",parentData:data108,parentDataProperty:"cert",rootData}))){
 vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
 errors = vErrors.length;
 }
 }
-if(data107.key !== undefined){
-if(!(validate31(data107.key, {instancePath:instancePath+"/clusters/" + i13+"/tls/key",parentData:data107,parentDataProperty:"key",rootData}))){
+if(data108.key !== undefined){
+if(!(validate31(data108.key, {instancePath:instancePath+"/clusters/" + i12+"/tls/key",parentData:data108,parentDataProperty:"key",rootData}))){
 vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
 errors = vErrors.length;
 }
 }
-if(data107.insecureSkipVerify !== undefined){
-if(!(validate24(data107.insecureSkipVerify, {instancePath:instancePath+"/clusters/" + i13+"/tls/insecureSkipVerify",parentData:data107,parentDataProperty:"insecureSkipVerify",rootData}))){
+if(data108.insecureSkipVerify !== undefined){
+if(!(validate24(data108.insecureSkipVerify, {instancePath:instancePath+"/clusters/" + i12+"/tls/insecureSkipVerify",parentData:data108,parentDataProperty:"insecureSkipVerify",rootData}))){
 vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
 errors = vErrors.length;
 }
 }
 } else {
-const err126 = {instancePath:instancePath+"/clusters/" + i13+"/tls",schemaPath:"#/properties/clusters/items/properties/tls/type",keyword:"type",params:{type: "object"}};
+const err120 = {instancePath:instancePath+"/clusters/" + i12+"/tls",schemaPath:"#/properties/clusters/items/properties/tls/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err120);
+errors++;
+}
+}
+if(data99.connectTimeout !== undefined){
+if(!(validate28(data99.connectTimeout, {instancePath:instancePath+"/clusters/" + i12+"/connectTimeout",parentData:data99,parentDataProperty:"connectTimeout",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+if(data99.loadBalancing !== undefined){
+let data116 = data99.loadBalancing;
+if(data116 && typeof data116 == "object" && !Array.isArray(data116)){
+for(const key19 in data116){
+if(!(key19 === "policy")){
+const err121 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key19}};
+(vErrors ??= []).push(err121);
+errors++;
+}
+}
+if(data116.policy !== undefined){
+let data117 = data116.policy;
+if(typeof data117 !== "string"){
+const err122 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err122);
+errors++;
+}
+if(!((data117 === "roundRobin") || (data117 === "random"))){
+const err123 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.loadBalancing.properties.policy.enum}};
+(vErrors ??= []).push(err123);
+errors++;
+}
+}
+} else {
+const err124 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err124);
+errors++;
+}
+}
+if(data99.connections !== undefined){
+let data118 = data99.connections;
+if(data118 && typeof data118 == "object" && !Array.isArray(data118)){
+for(const key20 in data118){
+if(!((key20 === "idleTimeout") || (key20 === "maxRequests"))){
+const err125 = {instancePath:instancePath+"/clusters/" + i12+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key20}};
+(vErrors ??= []).push(err125);
+errors++;
+}
+}
+if(data118.idleTimeout !== undefined){
+if(!(validate28(data118.idleTimeout, {instancePath:instancePath+"/clusters/" + i12+"/connections/idleTimeout",parentData:data118,parentDataProperty:"idleTimeout",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+if(data118.maxRequests !== undefined){
+if(!(validate34(data118.maxRequests, {instancePath:instancePath+"/clusters/" + i12+"/connections/maxRequests",parentData:data118,parentDataProperty:"maxRequests",rootData}))){
+vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err126 = {instancePath:instancePath+"/clusters/" + i12+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err126);
 errors++;
 }
 }
-if(data98.connectTimeout !== undefined){
-if(!(validate28(data98.connectTimeout, {instancePath:instancePath+"/clusters/" + i13+"/connectTimeout",parentData:data98,parentDataProperty:"connectTimeout",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
-errors = vErrors.length;
-}
-}
-if(data98.loadBalancing !== undefined){
-let data115 = data98.loadBalancing;
-if(data115 && typeof data115 == "object" && !Array.isArray(data115)){
-for(const key19 in data115){
-if(!(key19 === "policy")){
-const err127 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key19}};
+if(data99.http2 !== undefined){
+let data121 = data99.http2;
+if(data121 && typeof data121 == "object" && !Array.isArray(data121)){
+for(const key21 in data121){
+if(!((key21 === "keepAliveInterval") || (key21 === "keepAliveTimeout"))){
+const err127 = {instancePath:instancePath+"/clusters/" + i12+"/http2",schemaPath:"#/properties/clusters/items/properties/http2/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key21}};
 (vErrors ??= []).push(err127);
 errors++;
 }
 }
-if(data115.policy !== undefined){
-let data116 = data115.policy;
-if(typeof data116 !== "string"){
-const err128 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/type",keyword:"type",params:{type: "string"}};
+if(data121.keepAliveInterval !== undefined){
+if(!(validate28(data121.keepAliveInterval, {instancePath:instancePath+"/clusters/" + i12+"/http2/keepAliveInterval",parentData:data121,parentDataProperty:"keepAliveInterval",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+if(data121.keepAliveTimeout !== undefined){
+if(!(validate28(data121.keepAliveTimeout, {instancePath:instancePath+"/clusters/" + i12+"/http2/keepAliveTimeout",parentData:data121,parentDataProperty:"keepAliveTimeout",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err128 = {instancePath:instancePath+"/clusters/" + i12+"/http2",schemaPath:"#/properties/clusters/items/properties/http2/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err128);
 errors++;
 }
-if(!((data116 === "roundRobin") || (data116 === "random"))){
-const err129 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.loadBalancing.properties.policy.enum}};
+}
+if(data99.circuitBreakers !== undefined){
+let data124 = data99.circuitBreakers;
+if(data124 && typeof data124 == "object" && !Array.isArray(data124)){
+for(const key22 in data124){
+if(!((((key22 === "maxConnections") || (key22 === "maxPendingRequests")) || (key22 === "maxRequests")) || (key22 === "maxRetries"))){
+const err129 = {instancePath:instancePath+"/clusters/" + i12+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key22}};
 (vErrors ??= []).push(err129);
 errors++;
 }
 }
+if(data124.maxConnections !== undefined){
+if(!(validate34(data124.maxConnections, {instancePath:instancePath+"/clusters/" + i12+"/circuitBreakers/maxConnections",parentData:data124,parentDataProperty:"maxConnections",rootData}))){
+vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+errors = vErrors.length;
+}
+}
+if(data124.maxPendingRequests !== undefined){
+if(!(validate34(data124.maxPendingRequests, {instancePath:instancePath+"/clusters/" + i12+"/circuitBreakers/maxPendingRequests",parentData:data124,parentDataProperty:"maxPendingRequests",rootData}))){
+vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+errors = vErrors.length;
+}
+}
+if(data124.maxRequests !== undefined){
+if(!(validate34(data124.maxRequests, {instancePath:instancePath+"/clusters/" + i12+"/circuitBreakers/maxRequests",parentData:data124,parentDataProperty:"maxRequests",rootData}))){
+vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+errors = vErrors.length;
+}
+}
+if(data124.maxRetries !== undefined){
+if(!(validate34(data124.maxRetries, {instancePath:instancePath+"/clusters/" + i12+"/circuitBreakers/maxRetries",parentData:data124,parentDataProperty:"maxRetries",rootData}))){
+vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+errors = vErrors.length;
+}
+}
 } else {
-const err130 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/type",keyword:"type",params:{type: "object"}};
+const err130 = {instancePath:instancePath+"/clusters/" + i12+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err130);
 errors++;
 }
 }
-if(data98.connections !== undefined){
-let data117 = data98.connections;
-if(data117 && typeof data117 == "object" && !Array.isArray(data117)){
-for(const key20 in data117){
-if(!((key20 === "idleTimeout") || (key20 === "maxRequests"))){
-const err131 = {instancePath:instancePath+"/clusters/" + i13+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key20}};
+} else {
+const err131 = {instancePath:instancePath+"/clusters/" + i12,schemaPath:"#/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err131);
 errors++;
 }
 }
-if(data117.idleTimeout !== undefined){
-if(!(validate28(data117.idleTimeout, {instancePath:instancePath+"/clusters/" + i13+"/connections/idleTimeout",parentData:data117,parentDataProperty:"idleTimeout",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
-errors = vErrors.length;
-}
-}
-if(data117.maxRequests !== undefined){
-if(!(validate34(data117.maxRequests, {instancePath:instancePath+"/clusters/" + i13+"/connections/maxRequests",parentData:data117,parentDataProperty:"maxRequests",rootData}))){
-vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
-errors = vErrors.length;
-}
-}
 } else {
-const err132 = {instancePath:instancePath+"/clusters/" + i13+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/type",keyword:"type",params:{type: "object"}};
+const err132 = {instancePath:instancePath+"/clusters",schemaPath:"#/properties/clusters/type",keyword:"type",params:{type: "array"}};
 (vErrors ??= []).push(err132);
 errors++;
 }
 }
-if(data98.http2 !== undefined){
-let data120 = data98.http2;
-if(data120 && typeof data120 == "object" && !Array.isArray(data120)){
-for(const key21 in data120){
-if(!((key21 === "keepAliveInterval") || (key21 === "keepAliveTimeout"))){
-const err133 = {instancePath:instancePath+"/clusters/" + i13+"/http2",schemaPath:"#/properties/clusters/items/properties/http2/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key21}};
+} else {
+const err133 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err133);
-errors++;
-}
-}
-if(data120.keepAliveInterval !== undefined){
-if(!(validate28(data120.keepAliveInterval, {instancePath:instancePath+"/clusters/" + i13+"/http2/keepAliveInterval",parentData:data120,parentDataProperty:"keepAliveInterval",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
-errors = vErrors.length;
-}
-}
-if(data120.keepAliveTimeout !== undefined){
-if(!(validate28(data120.keepAliveTimeout, {instancePath:instancePath+"/clusters/" + i13+"/http2/keepAliveTimeout",parentData:data120,parentDataProperty:"keepAliveTimeout",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
-errors = vErrors.length;
-}
-}
-} else {
-const err134 = {instancePath:instancePath+"/clusters/" + i13+"/http2",schemaPath:"#/properties/clusters/items/properties/http2/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err134);
-errors++;
-}
-}
-if(data98.circuitBreakers !== undefined){
-let data123 = data98.circuitBreakers;
-if(data123 && typeof data123 == "object" && !Array.isArray(data123)){
-for(const key22 in data123){
-if(!((((key22 === "maxConnections") || (key22 === "maxPendingRequests")) || (key22 === "maxRequests")) || (key22 === "maxRetries"))){
-const err135 = {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key22}};
-(vErrors ??= []).push(err135);
-errors++;
-}
-}
-if(data123.maxConnections !== undefined){
-if(!(validate34(data123.maxConnections, {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/maxConnections",parentData:data123,parentDataProperty:"maxConnections",rootData}))){
-vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
-errors = vErrors.length;
-}
-}
-if(data123.maxPendingRequests !== undefined){
-if(!(validate34(data123.maxPendingRequests, {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/maxPendingRequests",parentData:data123,parentDataProperty:"maxPendingRequests",rootData}))){
-vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
-errors = vErrors.length;
-}
-}
-if(data123.maxRequests !== undefined){
-if(!(validate34(data123.maxRequests, {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/maxRequests",parentData:data123,parentDataProperty:"maxRequests",rootData}))){
-vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
-errors = vErrors.length;
-}
-}
-if(data123.maxRetries !== undefined){
-if(!(validate34(data123.maxRetries, {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/maxRetries",parentData:data123,parentDataProperty:"maxRetries",rootData}))){
-vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
-errors = vErrors.length;
-}
-}
-} else {
-const err136 = {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err136);
-errors++;
-}
-}
-if(data98.outlierDetection !== undefined){
-let data128 = data98.outlierDetection;
-if(data128 && typeof data128 == "object" && !Array.isArray(data128)){
-for(const key23 in data128){
-if(!(func2.call(schema6.properties.clusters.items.properties.outlierDetection.properties, key23))){
-const err137 = {instancePath:instancePath+"/clusters/" + i13+"/outlierDetection",schemaPath:"#/properties/clusters/items/properties/outlierDetection/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key23}};
-(vErrors ??= []).push(err137);
-errors++;
-}
-}
-if(data128.interval !== undefined){
-if(!(validate28(data128.interval, {instancePath:instancePath+"/clusters/" + i13+"/outlierDetection/interval",parentData:data128,parentDataProperty:"interval",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
-errors = vErrors.length;
-}
-}
-if(data128.baseEjectionTime !== undefined){
-if(!(validate28(data128.baseEjectionTime, {instancePath:instancePath+"/clusters/" + i13+"/outlierDetection/baseEjectionTime",parentData:data128,parentDataProperty:"baseEjectionTime",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
-errors = vErrors.length;
-}
-}
-if(data128.maxEjectionTime !== undefined){
-if(!(validate28(data128.maxEjectionTime, {instancePath:instancePath+"/clusters/" + i13+"/outlierDetection/maxEjectionTime",parentData:data128,parentDataProperty:"maxEjectionTime",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
-errors = vErrors.length;
-}
-}
-if(data128.maxEjectionTimeJitter !== undefined){
-if(!(validate28(data128.maxEjectionTimeJitter, {instancePath:instancePath+"/clusters/" + i13+"/outlierDetection/maxEjectionTimeJitter",parentData:data128,parentDataProperty:"maxEjectionTimeJitter",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
-errors = vErrors.length;
-}
-}
-if(data128.maxEjectionPercent !== undefined){
-if(!(validate55(data128.maxEjectionPercent, {instancePath:instancePath+"/clusters/" + i13+"/outlierDetection/maxEjectionPercent",parentData:data128,parentDataProperty:"maxEjectionPercent",rootData}))){
-vErrors = vErrors === null ? validate55.errors : vErrors.concat(validate55.errors);
-errors = vErrors.length;
-}
-}
-if(data128.alwaysEjectOneHost !== undefined){
-if(!(validate24(data128.alwaysEjectOneHost, {instancePath:instancePath+"/clusters/" + i13+"/outlierDetection/alwaysEjectOneHost",parentData:data128,parentDataProperty:"alwaysEjectOneHost",rootData}))){
-vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
-errors = vErrors.length;
-}
-}
-if(data128.consecutive5xx !== undefined){
-if(!(validate34(data128.consecutive5xx, {instancePath:instancePath+"/clusters/" + i13+"/outlierDetection/consecutive5xx",parentData:data128,parentDataProperty:"consecutive5xx",rootData}))){
-vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
-errors = vErrors.length;
-}
-}
-if(data128.enforcingConsecutive5xxPercent !== undefined){
-if(!(validate55(data128.enforcingConsecutive5xxPercent, {instancePath:instancePath+"/clusters/" + i13+"/outlierDetection/enforcingConsecutive5xxPercent",parentData:data128,parentDataProperty:"enforcingConsecutive5xxPercent",rootData}))){
-vErrors = vErrors === null ? validate55.errors : vErrors.concat(validate55.errors);
-errors = vErrors.length;
-}
-}
-if(data128.consecutiveGatewayFailure !== undefined){
-if(!(validate34(data128.consecutiveGatewayFailure, {instancePath:instancePath+"/clusters/" + i13+"/outlierDetection/consecutiveGatewayFailure",parentData:data128,parentDataProperty:"consecutiveGatewayFailure",rootData}))){
-vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
-errors = vErrors.length;
-}
-}
-if(data128.enforcingConsecutiveGatewayFailurePercent !== undefined){
-if(!(validate55(data128.enforcingConsecutiveGatewayFailurePercent, {instancePath:instancePath+"/clusters/" + i13+"/outlierDetection/enforcingConsecutiveGatewayFailurePercent",parentData:data128,parentDataProperty:"enforcingConsecutiveGatewayFailurePercent",rootData}))){
-vErrors = vErrors === null ? validate55.errors : vErrors.concat(validate55.errors);
-errors = vErrors.length;
-}
-}
-if(data128.consecutiveLocalOriginFailure !== undefined){
-if(!(validate34(data128.consecutiveLocalOriginFailure, {instancePath:instancePath+"/clusters/" + i13+"/outlierDetection/consecutiveLocalOriginFailure",parentData:data128,parentDataProperty:"consecutiveLocalOriginFailure",rootData}))){
-vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
-errors = vErrors.length;
-}
-}
-if(data128.enforcingConsecutiveLocalOriginFailurePercent !== undefined){
-if(!(validate55(data128.enforcingConsecutiveLocalOriginFailurePercent, {instancePath:instancePath+"/clusters/" + i13+"/outlierDetection/enforcingConsecutiveLocalOriginFailurePercent",parentData:data128,parentDataProperty:"enforcingConsecutiveLocalOriginFailurePercent",rootData}))){
-vErrors = vErrors === null ? validate55.errors : vErrors.concat(validate55.errors);
-errors = vErrors.length;
-}
-}
-if(data128.splitExternalLocalOriginErrors !== undefined){
-if(!(validate24(data128.splitExternalLocalOriginErrors, {instancePath:instancePath+"/clusters/" + i13+"/outlierDetection/splitExternalLocalOriginErrors",parentData:data128,parentDataProperty:"splitExternalLocalOriginErrors",rootData}))){
-vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
-errors = vErrors.length;
-}
-}
-if(data128.successRate !== undefined){
-let data142 = data128.successRate;
-if(data142 && typeof data142 == "object" && !Array.isArray(data142)){
-for(const key24 in data142){
-if(!(((((key24 === "minimumHosts") || (key24 === "requestVolume")) || (key24 === "stdevFactor")) || (key24 === "enforcingPercent")) || (key24 === "enforcingLocalOriginPercent"))){
-const err138 = {instancePath:instancePath+"/clusters/" + i13+"/outlierDetection/successRate",schemaPath:"#/properties/clusters/items/properties/outlierDetection/properties/successRate/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key24}};
-(vErrors ??= []).push(err138);
-errors++;
-}
-}
-if(data142.minimumHosts !== undefined){
-if(!(validate34(data142.minimumHosts, {instancePath:instancePath+"/clusters/" + i13+"/outlierDetection/successRate/minimumHosts",parentData:data142,parentDataProperty:"minimumHosts",rootData}))){
-vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
-errors = vErrors.length;
-}
-}
-if(data142.requestVolume !== undefined){
-if(!(validate34(data142.requestVolume, {instancePath:instancePath+"/clusters/" + i13+"/outlierDetection/successRate/requestVolume",parentData:data142,parentDataProperty:"requestVolume",rootData}))){
-vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
-errors = vErrors.length;
-}
-}
-if(data142.stdevFactor !== undefined){
-let data145 = data142.stdevFactor;
-if((typeof data145 == "number") && (isFinite(data145))){
-if(data145 > 1000 || isNaN(data145)){
-const err139 = {instancePath:instancePath+"/clusters/" + i13+"/outlierDetection/successRate/stdevFactor",schemaPath:"#/properties/clusters/items/properties/outlierDetection/properties/successRate/properties/stdevFactor/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000}};
-(vErrors ??= []).push(err139);
-errors++;
-}
-if(data145 < 0 || isNaN(data145)){
-const err140 = {instancePath:instancePath+"/clusters/" + i13+"/outlierDetection/successRate/stdevFactor",schemaPath:"#/properties/clusters/items/properties/outlierDetection/properties/successRate/properties/stdevFactor/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
-(vErrors ??= []).push(err140);
-errors++;
-}
-} else {
-const err141 = {instancePath:instancePath+"/clusters/" + i13+"/outlierDetection/successRate/stdevFactor",schemaPath:"#/properties/clusters/items/properties/outlierDetection/properties/successRate/properties/stdevFactor/type",keyword:"type",params:{type: "number"}};
-(vErrors ??= []).push(err141);
-errors++;
-}
-}
-if(data142.enforcingPercent !== undefined){
-if(!(validate55(data142.enforcingPercent, {instancePath:instancePath+"/clusters/" + i13+"/outlierDetection/successRate/enforcingPercent",parentData:data142,parentDataProperty:"enforcingPercent",rootData}))){
-vErrors = vErrors === null ? validate55.errors : vErrors.concat(validate55.errors);
-errors = vErrors.length;
-}
-}
-if(data142.enforcingLocalOriginPercent !== undefined){
-if(!(validate55(data142.enforcingLocalOriginPercent, {instancePath:instancePath+"/clusters/" + i13+"/outlierDetection/successRate/enforcingLocalOriginPercent",parentData:data142,parentDataProperty:"enforcingLocalOriginPercent",rootData}))){
-vErrors = vErrors === null ? validate55.errors : vErrors.concat(validate55.errors);
-errors = vErrors.length;
-}
-}
-} else {
-const err142 = {instancePath:instancePath+"/clusters/" + i13+"/outlierDetection/successRate",schemaPath:"#/properties/clusters/items/properties/outlierDetection/properties/successRate/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err142);
-errors++;
-}
-}
-if(data128.failurePercentage !== undefined){
-let data148 = data128.failurePercentage;
-if(data148 && typeof data148 == "object" && !Array.isArray(data148)){
-for(const key25 in data148){
-if(!(((((key25 === "threshold") || (key25 === "minimumHosts")) || (key25 === "requestVolume")) || (key25 === "enforcingPercent")) || (key25 === "enforcingLocalOriginPercent"))){
-const err143 = {instancePath:instancePath+"/clusters/" + i13+"/outlierDetection/failurePercentage",schemaPath:"#/properties/clusters/items/properties/outlierDetection/properties/failurePercentage/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key25}};
-(vErrors ??= []).push(err143);
-errors++;
-}
-}
-if(data148.threshold !== undefined){
-if(!(validate55(data148.threshold, {instancePath:instancePath+"/clusters/" + i13+"/outlierDetection/failurePercentage/threshold",parentData:data148,parentDataProperty:"threshold",rootData}))){
-vErrors = vErrors === null ? validate55.errors : vErrors.concat(validate55.errors);
-errors = vErrors.length;
-}
-}
-if(data148.minimumHosts !== undefined){
-if(!(validate34(data148.minimumHosts, {instancePath:instancePath+"/clusters/" + i13+"/outlierDetection/failurePercentage/minimumHosts",parentData:data148,parentDataProperty:"minimumHosts",rootData}))){
-vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
-errors = vErrors.length;
-}
-}
-if(data148.requestVolume !== undefined){
-if(!(validate34(data148.requestVolume, {instancePath:instancePath+"/clusters/" + i13+"/outlierDetection/failurePercentage/requestVolume",parentData:data148,parentDataProperty:"requestVolume",rootData}))){
-vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
-errors = vErrors.length;
-}
-}
-if(data148.enforcingPercent !== undefined){
-if(!(validate55(data148.enforcingPercent, {instancePath:instancePath+"/clusters/" + i13+"/outlierDetection/failurePercentage/enforcingPercent",parentData:data148,parentDataProperty:"enforcingPercent",rootData}))){
-vErrors = vErrors === null ? validate55.errors : vErrors.concat(validate55.errors);
-errors = vErrors.length;
-}
-}
-if(data148.enforcingLocalOriginPercent !== undefined){
-if(!(validate55(data148.enforcingLocalOriginPercent, {instancePath:instancePath+"/clusters/" + i13+"/outlierDetection/failurePercentage/enforcingLocalOriginPercent",parentData:data148,parentDataProperty:"enforcingLocalOriginPercent",rootData}))){
-vErrors = vErrors === null ? validate55.errors : vErrors.concat(validate55.errors);
-errors = vErrors.length;
-}
-}
-} else {
-const err144 = {instancePath:instancePath+"/clusters/" + i13+"/outlierDetection/failurePercentage",schemaPath:"#/properties/clusters/items/properties/outlierDetection/properties/failurePercentage/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err144);
-errors++;
-}
-}
-if(data128.successfulActiveHealthCheckUnejectHost !== undefined){
-if(!(validate24(data128.successfulActiveHealthCheckUnejectHost, {instancePath:instancePath+"/clusters/" + i13+"/outlierDetection/successfulActiveHealthCheckUnejectHost",parentData:data128,parentDataProperty:"successfulActiveHealthCheckUnejectHost",rootData}))){
-vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
-errors = vErrors.length;
-}
-}
-if(data128.eventLog !== undefined){
-if(!(validate22(data128.eventLog, {instancePath:instancePath+"/clusters/" + i13+"/outlierDetection/eventLog",parentData:data128,parentDataProperty:"eventLog",rootData}))){
-vErrors = vErrors === null ? validate22.errors : vErrors.concat(validate22.errors);
-errors = vErrors.length;
-}
-}
-} else {
-const err145 = {instancePath:instancePath+"/clusters/" + i13+"/outlierDetection",schemaPath:"#/properties/clusters/items/properties/outlierDetection/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err145);
-errors++;
-}
-}
-} else {
-const err146 = {instancePath:instancePath+"/clusters/" + i13,schemaPath:"#/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err146);
-errors++;
-}
-}
-} else {
-const err147 = {instancePath:instancePath+"/clusters",schemaPath:"#/properties/clusters/type",keyword:"type",params:{type: "array"}};
-(vErrors ??= []).push(err147);
-errors++;
-}
-}
-} else {
-const err148 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err148);
 errors++;
 }
 validate21.errors = vErrors;

@@ -32,6 +32,7 @@ import { parseSubstitution } from '../rule/regex-syntax.ts';
 import { compileAffinity } from './affinity-compiler.ts';
 import { compileEdits } from './edit-compiler.ts';
 import type { Place } from './place.ts';
+import { compileRetry } from './retry-compiler.ts';
 import { compileHeaderRule, compileQueryRule, compileRegex } from './rule-compiler.ts';
 
 /** Envoy's default limit on the body of a direct response. */
@@ -102,6 +103,8 @@ function compileForward(route: CompiledRoute, config: ForwardConfig, place: Plac
   route.idleTimeoutMs = config.idleTimeoutMs ?? -1;
   route.grpcTimeoutMaxMs = config.grpcTimeoutHeaderMaxMs ?? -1;
   route.upgrades = config.upgrades;
+  route.retry = config.retry === null ? null : compileRetry(config.retry, place.at('retry'));
+  route.hedge = config.hedgeOnPerTryTimeout;
   route.clusterHeader = config.clusterHeader;
   route.subset = subsetKey(config.subset);
   route.clusterNames = config.clusters.map((cluster) => cluster.name);

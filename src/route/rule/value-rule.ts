@@ -4,6 +4,7 @@
 // is not there matches nothing, inverted or not, unless presence itself is asked for.
 // Compiled at load; asked on the worker.
 
+import type { Head } from '../../core/head.ts';
 import type { RoutedRequest } from '../routed-request.ts';
 import type { LinearRegex } from './linear-regex.ts';
 import { findParameter, parameterValue } from './query-string.ts';
@@ -48,14 +49,14 @@ export class ValueRule {
   }
 
   matches(stream: RoutedRequest): boolean {
-    if (this.source === HEADER) return this.matchesHeader(stream);
+    if (this.source === HEADER) return this.matchesHead(stream.reqHead);
     const value = this.single(stream);
     if (value === undefined) return this.whenMissing();
     return this.holds(value) !== this.invert;
   }
 
-  private matchesHeader(stream: RoutedRequest): boolean {
-    const head = stream.reqHead;
+  /** Of a header's rule: does any head, a request's or an answer's, have it so? */
+  matchesHead(head: Head): boolean {
     let i = head.find(this.name);
     let seen = false;
     for (; i >= 0; i = head.find(this.name, i + 1)) {
