@@ -19,9 +19,11 @@ import { AutoPool } from './auto-pool.ts';
 import { H1Pool } from './h1-pool.ts';
 import { H2Pool } from './h2-pool.ts';
 import { OriginalDestinations } from './original-destinations.ts';
+import { Latency } from './lb/peak-ewma.ts';
 import type { Picker } from './pick.ts';
 import type { Pool } from './pool.ts';
 import { type NamedPool, NamedPools } from './named-pools.ts';
+import { StickyHosts } from './sticky.ts';
 import { Scarcity } from './scarcity.ts';
 import type { GroupTools } from './sets/group.ts';
 
@@ -63,6 +65,8 @@ export class Cluster {
   hosts: readonly Host[] = [];
   private sets: HostSets | null = null;
   private picker: Picker | null = null;
+  /** Made on first use. */
+  private sticky: StickyHosts | null = null;
   /** Of the host table, when the picker was made. */
   private epoch = 0;
   readonly scarcity: Scarcity;
@@ -92,8 +96,10 @@ export class Cluster {
       const old = before.get(endpoint.text);
       const host = new Host(endpoint.address, endpoint.text, endpoint.weight, plan.hosts[i]!);
       placeHost(host, endpoint);
+      if (config.loadBalancing.policy === 'peakEwma') host.latency = old?.latency ?? new Latency();
       // A connection that told its host of a caller is that caller's, one that did not is nobody's: they do not mix.
-      if (sameWay && old !== undefined && old.pool !== null) {
+      // Requests under way give back what they took where they took it.
+      if (sameWay && old !== undefined && old.pool !== null && old.breakers === host.breakers) {
         before.delete(endpoint.text);
         host.pool = old.pool;
         host.pool.host = host;
@@ -109,6 +115,7 @@ export class Cluster {
     this.original = original;
     this.config = config;
     this.hosts = hosts;
+    this.sticky = null;
     this.sets = new HostSets(config, hosts, this.setTools(config), this.sets);
     this.makePicker();
     for (const gone of before.values()) drainHost(gone);
@@ -117,7 +124,22 @@ export class Cluster {
   /** A host for this request, or null when none may be used. `tried` holds the hosts that earlier attempts met. */
   pick(stream: StreamRecord, tried: readonly Host[]): Host | null {
     if (this.tools.hostTable.epoch(this.row) !== this.epoch) this.makePicker();
+    if (stream.stickyHost !== '' && stream.attempts === 0) {
+      const host = this.stickyHost(stream.stickyHost);
+      if (host !== null || stream.stickyOnly) return host;
+    }
     return this.picker!.pick(stream, tried);
+  }
+
+  /** Hashes of requests are looked at. */
+  get picksByHash(): boolean {
+    const { policy } = this.config.loadBalancing;
+    return policy === 'ringHash' || policy === 'maglev';
+  }
+
+  private stickyHost(address: string): Host | null {
+    this.sticky ??= new StickyHosts(this.hosts, this.tools.hostTable);
+    return this.sticky.find(address);
   }
 
   private makePicker(): void {

@@ -125,6 +125,7 @@ export abstract class HostPool implements Pool {
   detached(): void {
     const { breakers, cells } = this.cluster.tools;
     breakers.release(this.cluster.breakerRow, RES_RQ);
+    if (this.host.breakers >= 0) breakers.release(this.host.breakers, RES_RQ);
     cells[this.cluster.stats + S.UP_RQ_ACTIVE]!--;
     cells[this.host.cells + S.HOST_RQ_ACTIVE]!--;
   }
@@ -149,9 +150,19 @@ export abstract class HostPool implements Pool {
 
   /** One of the cluster's requests; when there is none to be had, the stream has been told. */
   protected takeRequest(stream: Stream): boolean {
-    if (this.cluster.tools.breakers.tryAcquire(this.cluster.breakerRow, RES_RQ)) return true;
+    const { breakers } = this.cluster.tools;
+    if (breakers.tryAcquire(this.cluster.breakerRow, RES_RQ)) {
+      if (this.takeOfHost()) return true;
+      breakers.release(this.cluster.breakerRow, RES_RQ);
+    }
     this.overflow(stream);
     return false;
+  }
+
+  /** One of the host's own requests, where they are counted over all workers. */
+  private takeOfHost(): boolean {
+    const row = this.host.breakers;
+    return row < 0 || this.cluster.tools.breakers.tryAcquire(row, RES_RQ);
   }
 
   /** The longest waiting request that may run, or undefined. */

@@ -5,6 +5,7 @@
 import type { EndpointConfig, Metadata } from '../config/snapshot.ts';
 import type { Address } from '../core/address.ts';
 import type { HostPlan } from '../shared/plan.ts';
+import type { Latency } from './lb/peak-ewma.ts';
 import type { Pool } from './pool.ts';
 
 export class Host {
@@ -22,6 +23,8 @@ export class Host {
   priority = 0;
   zone = '';
   metadata: Metadata = [];
+  /** Where the policy asks for it: how long its answers take. */
+  latency: Latency | null = null;
   pool: Pool | null = null;
   /** Plain TCP connections, for CONNECT; null until one is wanted. */
   tunnels: Pool | null = null;

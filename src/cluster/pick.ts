@@ -9,6 +9,9 @@ import type { StreamRecord } from '../core/stream.ts';
 import type { Breakers } from '../shared/breaker-table.ts';
 import type { HostTable } from '../shared/host-table.ts';
 import type { Host } from './host.ts';
+import { HashPicker } from './lb/hash-picker.ts';
+import { LeastRequestPicker } from './lb/least-request.ts';
+import { PeakEwmaPicker } from './lb/peak-ewma.ts';
 import { RandomPicker } from './lb/random.ts';
 import { RoundRobinPicker } from './lb/round-robin.ts';
 
@@ -35,9 +38,16 @@ export interface PickerTools {
 /** @param weights as many as hosts, all above 0: what they count for here and now, which may be other than `host.weight`. */
 export function makePicker(config: LoadBalancingConfig, hosts: readonly Host[], weights: ArrayLike<number>, tools: PickerTools): Picker {
   switch (config.policy) {
+    case 'roundRobin':
+      return new RoundRobinPicker(hosts, weights, tools, config.slowStart);
+    case 'leastRequest':
+      return new LeastRequestPicker(config, hosts, weights, tools);
     case 'random':
       return new RandomPicker(hosts, weights, tools.random);
-    default:
-      return new RoundRobinPicker(hosts, weights, tools.random);
+    case 'ringHash':
+    case 'maglev':
+      return new HashPicker(config, hosts, weights, tools);
+    case 'peakEwma':
+      return new PeakEwmaPicker(hosts, weights, tools);
   }
 }

@@ -120,6 +120,17 @@ export const DEFAULTS = {
   forward: {
     /** Envoy: route timeout 15 s. */
     timeout: '15s',
+    /** Envoy: hash_policy empty. */
+    hashOn: [],
+  },
+  hashOn: {
+    /** Envoy: terminal false. */
+    terminal: false,
+  },
+  stickySession: {
+    /** Envoy: a cookie without ttl is one of the browser's session; strict false. */
+    ttl: '0s',
+    strict: false,
   },
   weightedCluster: {
     /** Envoy requires a weight; 1 for each makes an even split of a plain list. */

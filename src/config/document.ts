@@ -187,9 +187,32 @@ export interface ForwardDocument {
   idleTimeout?: string;
   grpcTimeoutHeaderMax?: string;
   upgrades?: string[];
+  hashOn?: HashOnDocument[];
+  stickySession?: StickySessionDocument;
   rewrite?: RewriteDocument;
   requestHeaders?: HeaderEditsDocument;
   responseHeaders?: HeaderEditsDocument;
+}
+
+/** Exactly one of `header`, `cookie`, `sourceIp` and `query`. */
+export interface HashOnDocument {
+  header?: string;
+  cookie?: string;
+  sourceIp?: boolean;
+  query?: string;
+  terminal?: boolean;
+  ttl?: string;
+  path?: string;
+  attributes?: Record<string, string>;
+}
+
+/** Exactly one of `cookie` and `header`. */
+export interface StickySessionDocument {
+  cookie?: string;
+  header?: string;
+  ttl?: string;
+  path?: string;
+  strict?: boolean;
 }
 
 export interface RewriteDocument {

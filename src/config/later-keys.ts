@@ -8,7 +8,7 @@ export const LATER_KEYS: Readonly<Record<string, readonly string[]>> = {
   filter: ['jwt', 'rateLimit', 'module', 'config'],
   virtualHost: ['retry', 'filters'],
   route: ['filters'],
-  forward: ['priority', 'retry', 'hedge', 'mirror', 'hashOn'],
+  forward: ['priority', 'retry', 'hedge', 'mirror'],
   cluster: ['dnsRefresh', 'outlierDetection', 'healthChecks'],
   connections: ['preconnect', 'pipelining'],
   circuitBreakers: ['retryBudget', 'perHost', 'high'],

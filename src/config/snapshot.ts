@@ -251,9 +251,34 @@ export interface ForwardConfig {
   readonly grpcTimeoutHeaderMaxMs: number | null;
   /** null: the listener's. */
   readonly upgrades: readonly string[] | null;
+  readonly hashOn: readonly HashOnConfig[];
+  readonly stickySession: StickySessionConfig | null;
   readonly rewrite: RewriteConfig;
   readonly requestHeaders: HeaderEdits;
   readonly responseHeaders: HeaderEdits;
+}
+
+export interface HashOnConfig {
+  readonly source: 'header' | 'cookie' | 'sourceIp' | 'query';
+  /** Lower-case for headers; '' for sourceIp. */
+  readonly name: string;
+  readonly terminal: boolean;
+  /** Of the cookie that is made where there is none; 0: one of the browser's session; null: none is made. */
+  readonly ttlSeconds: number | null;
+  /** '': none. */
+  readonly path: string;
+  readonly attributes: readonly (readonly [name: string, value: string])[];
+}
+
+export interface StickySessionConfig {
+  readonly carrier: 'cookie' | 'header';
+  /** Lower-case for headers. */
+  readonly name: string;
+  /** 0: as long as the browser's session. */
+  readonly ttlSeconds: number;
+  /** '': none. */
+  readonly path: string;
+  readonly strict: boolean;
 }
 
 export interface RewriteConfig {

@@ -115,6 +115,16 @@ export class StreamRecord {
   trustedAddress = '';
   /** One random number for all choices of `route` about this request (fractions, weights); 0 until one is needed. */
   routeDraw = 0;
+  /** What the request hashes to, in two signed halves, where its route says how and its cluster asks for it. */
+  hashHigh = 0;
+  hashLow = 0;
+  isHashed = false;
+  /** The host that a session sticks to; '' for none. See `cluster/sticky.ts`. */
+  stickyHost = '';
+  /** No other host will do, at the first attempt. */
+  stickyOnly = false;
+  /** A `set-cookie` that the answer of a host takes along; '' for none. */
+  answerCookie = '';
   routeName = '';
   clusterName = '';
   /** Which hosts of the cluster may be chosen (`config/subset-key.ts`); '': the route does not say. */
@@ -185,6 +195,10 @@ export class StreamRecord {
     this.trustedAddress = '';
     this.tls = null;
     this.routeDraw = 0;
+    this.isHashed = false;
+    this.stickyHost = '';
+    this.stickyOnly = false;
+    this.answerCookie = '';
     this.routeName = '';
     this.clusterName = '';
     this.subset = '';

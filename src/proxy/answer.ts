@@ -6,6 +6,7 @@ import { FIELD_DATE, FIELD_SERVER, FIELD_X_ENVOY_UPSTREAM_SERVICE_TIME } from '.
 import { FieldBlock } from '../core/field-block.ts';
 import type { Head } from '../core/head.ts';
 import { applyEdits } from '../route/header-edits.ts';
+import { writeAffinity } from './affinity.ts';
 import type { Journey } from './journey.ts';
 import type { LocalReply } from './reply.ts';
 
@@ -25,6 +26,7 @@ export function editAnswer(journey: Journey): void {
     resHead.addBlock(runtime.serverBlock);
   }
   if (resHead.first[FIELD_DATE]! < 0) resHead.addBlock(date.block());
+  if (route !== null && (route.sticky !== null || journey.answerCookie !== '')) writeAffinity(journey, route);
   if (route !== null && route.responseEdits.length > 0) applyEdits(route.responseEdits, journey, resHead);
 }
 

@@ -19,6 +19,7 @@ import { record } from '../observe/histogram.ts';
 import * as S from '../observe/stat-names.ts';
 import { ROUTE_FORWARD, ROUTE_REDIRECT, type CompiledRoute } from '../route/compiled-route.ts';
 import { redirectLocation } from '../route/rewrite.ts';
+import { readAffinity } from './affinity.ts';
 import { editAnswer, editLocalReply } from './answer.ts';
 import { callTimeout, grpcReply, noteAnswerEnd, noteAnswerHead } from './grpc.ts';
 import { clusterOf, editRequest } from './onward.ts';
@@ -218,6 +219,7 @@ export class Journey extends Flow implements TimerTarget {
     const { cells, clock } = runtime.tools;
     this.phase = ANSWERING;
     this.lastActive = this.responseStartAt = clock.now;
+    this.host!.latency?.note(clock.now - this.upstreamStartAt, clock.now);
     this.details = 'via_upstream';
     cells[cluster!.stats + S.CLUSTER_CODES_AT + codeSlot(status)]!++;
     if (status < 600) cells[cluster!.stats + S.UP_RQ_1XX + ((status / 100) | 0) - 1]!++;
@@ -409,6 +411,7 @@ export class Journey extends Flow implements TimerTarget {
     if (this.isGrpc && route.grpcTimeoutMaxMs >= 0) this.limitCall(route);
     if (this.requestDone || this.reqBody === BODY_TUNNEL) this.requestEnded();
     if (cluster.config.type === 'originalDst') this.originalDestination = this.down?.originalDestination ?? null;
+    if (route.sticky !== null || route.hashRules.length > 0) readAffinity(this, route, cluster);
     const host = cluster.pick(this, NO_HOSTS);
     if (host === null) {
       this.countCluster(S.UP_CX_NONE_HEALTHY);

@@ -5,8 +5,10 @@
 import type { FieldBlock } from '../core/field-block.ts';
 import type { EditLevel } from './header-edits.ts';
 import type { PathTemplate } from './path/template.ts';
+import type { HashRule } from './request-hash.ts';
 import type { LinearRegex } from './rule/linear-regex.ts';
 import type { ValueRule } from './rule/value-rule.ts';
+import type { StickyRule } from './sticky-session.ts';
 
 export const ROUTE_FORWARD = 0;
 export const ROUTE_REDIRECT = 1;
@@ -74,6 +76,10 @@ export class CompiledRoute {
 
   /** Which of the cluster's hosts may be chosen (`config/subset-key.ts`); '': all. */
   subset = '';
+  /** What its requests are hashed by, for clusters that pick by hash. */
+  hashRules: readonly HashRule[] = [];
+  sticky: StickyRule | null = null;
+
   rewriteKind = REWRITE_NONE;
   rewriteText = '';
   rewriteRegex: LinearRegex | null = null;

@@ -83,6 +83,8 @@ export function forward(changes: Partial<ForwardConfig> = {}): ForwardConfig {
     idleTimeoutMs: null,
     grpcTimeoutHeaderMaxMs: null,
     upgrades: null,
+    hashOn: [],
+    stickySession: null,
     rewrite: NO_REWRITE,
     requestHeaders: NO_EDITS,
     responseHeaders: NO_EDITS,

@@ -63,7 +63,7 @@ const ROUTE: RouteConfig = {
     timeoutMs: 15_000,
     idleTimeoutMs: null,
     grpcTimeoutHeaderMaxMs: null,
-    upgrades: null,
+    upgrades: null, hashOn: [], stickySession: null,
     rewrite: { prefix: null, regex: null, path: null, host: null, hostFrom: null },
     requestHeaders: NO_EDITS,
     responseHeaders: NO_EDITS,

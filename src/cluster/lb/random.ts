@@ -4,6 +4,7 @@
 import type { Random } from '../../core/random.ts';
 import type { StreamRecord } from '../../core/stream.ts';
 import type { Host } from '../host.ts';
+import { untriedFrom } from './tried.ts';
 
 export class RandomPicker {
   private readonly hosts: readonly Host[];
@@ -21,10 +22,22 @@ export class RandomPicker {
     this.equal = hosts.every((_, i) => weights[i] === weights[0]);
   }
 
-  pick(_stream: StreamRecord, _tried: readonly Host[]): Host | null {
+  pick(_stream: StreamRecord, tried: readonly Host[]): Host | null {
+    const { hosts } = this;
+    if (hosts.length === 0) return null;
+    const host = hosts[this.draw()]!;
+    if (tried.length === 0 || !tried.includes(host)) return host;
+    for (let more = 2 * tried.length; more > 0; more--) {
+      const other = hosts[this.draw()]!;
+      if (!tried.includes(other)) return other;
+    }
+    return untriedFrom(hosts, this.random.below(hosts.length), tried) ?? host;
+  }
+
+  private draw(): number {
     const n = this.hosts.length;
-    if (n <= 1) return n === 0 ? null : this.hosts[0]!;
-    if (this.equal) return this.hosts[this.random.below(n)]!;
+    if (n === 1) return 0;
+    if (this.equal) return this.random.below(n);
     const target = this.random.unit() * this.sums[n - 1]!;
     let low = 0;
     let high = n - 1;
@@ -33,6 +46,6 @@ export class RandomPicker {
       if (this.sums[middle]! > target) high = middle;
       else low = middle + 1;
     }
-    return this.hosts[low]!;
+    return low;
   }
 }

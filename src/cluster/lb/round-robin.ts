@@ -1,95 +1,82 @@
 // @hot
-// Round robin. Equal weights: a plain rotation. Unequal ones: earliest deadline first, so that weights 1:2:3 interleave
-// smoothly and every cycle has exactly its shares. Worker thread; the order starts at a random host, so that many workers
-// do not all begin with the same one.
+// Round robin. Equal weights: a plain rotation; unequal ones: earliest deadline first. While hosts are in slow start their
+// weights change all the time, and deadlines follow the weight of the moment. Worker thread.
 
-import type { Random } from '../../core/random.ts';
+import type { SlowStartConfig } from '../../config/snapshot.ts';
 import type { StreamRecord } from '../../core/stream.ts';
 import type { Host } from '../host.ts';
+import type { PickerTools } from '../pick.ts';
+import type { Deadlines } from './deadlines.ts';
+import { makeDeadlines, makeTurns, placesOf } from './schedule.ts';
+import { SlowStart } from './slow-start.ts';
+import { untriedFrom } from './tried.ts';
+import type { Turns } from './turns.ts';
 
 export class RoundRobinPicker {
-  private readonly hosts: readonly Host[];
-  private readonly schedule: Schedule | null;
+  readonly hosts: readonly Host[];
+  readonly weights: ArrayLike<number>;
+  /** null: all weights are equal. */
+  private readonly turns: Turns | null;
+  /** Null once all are past slow start. */
+  private deadlines: Deadlines | null = null;
+  private readonly slowStart: SlowStart | null;
   private next: number;
 
-  constructor(hosts: readonly Host[], weights: ArrayLike<number>, random: Random) {
+  constructor(hosts: readonly Host[], weights: ArrayLike<number>, tools: PickerTools, slowStart: SlowStartConfig | null) {
+    const { random, clock, hostTable } = tools;
+    const before = tools.before instanceof RoundRobinPicker ? tools.before : null;
     this.hosts = hosts;
-    this.next = hosts.length > 1 ? random.below(hosts.length) : 0;
+    this.weights = weights;
+    this.next = before === null ? startOf(hosts, tools) : before.nextIn(hosts);
     const equal = hosts.every((_, i) => weights[i] === weights[0]);
-    this.schedule = equal ? null : new Schedule(weights, random);
+    const earlier = before === null || before.turns === null ? null : { hosts: before.hosts, weights: before.weights, schedule: before.turns };
+    this.turns = equal ? null : makeTurns(hosts, weights, random, earlier);
+    this.slowStart = slowStart === null ? null : new SlowStart(slowStart, hosts, clock, hostTable);
+    if (this.slowStart !== null && !this.slowStart.isOver) {
+      const started = before === null || before.deadlines === null ? null : { hosts: before.hosts, weights: before.weights, schedule: before.deadlines };
+      this.deadlines = makeDeadlines(hosts, weights, random, started);
+    }
   }
 
-  pick(_stream: StreamRecord, _tried: readonly Host[]): Host | null {
-    const n = this.hosts.length;
-    if (n === 0) return null;
-    if (this.schedule !== null) return this.hosts[this.schedule.take()]!;
+  pick(_stream: StreamRecord, tried: readonly Host[]): Host | null {
+    const { hosts } = this;
+    if (hosts.length === 0) return null;
+    const host = hosts[this.take()]!;
+    if (tried.length === 0 || !tried.includes(host)) return host;
+    for (let more = 2 * tried.length; more > 0; more--) {
+      const other = hosts[this.take()]!;
+      if (!tried.includes(other)) return other;
+    }
+    return untriedFrom(hosts, this.next, tried) ?? host;
+  }
+
+  private take(): number {
+    if (this.deadlines !== null) return this.takeSlowly();
+    if (this.turns !== null) return this.turns.take();
     const i = this.next;
-    this.next = i + 1 === n ? 0 : i + 1;
-    return this.hosts[i]!;
+    this.next = i + 1 >= this.hosts.length ? 0 : i + 1;
+    return i;
+  }
+
+  private takeSlowly(): number {
+    const { deadlines, slowStart } = this;
+    const i = deadlines!.next();
+    deadlines!.putBack(1 / (this.weights[i]! * slowStart!.factor(this.hosts[i]!)));
+    if (slowStart!.isOver) this.deadlines = null;
+    return i;
+  }
+
+  /** Where a rotation goes on among other hosts: behind those that had their turn. */
+  private nextIn(hosts: readonly Host[]): number {
+    const places = placesOf(hosts);
+    for (let k = 0; k < this.hosts.length; k++) {
+      const place = places.get(this.hosts[(this.next + k) % this.hosts.length]!.text);
+      if (place !== undefined) return place;
+    }
+    return 0;
   }
 }
 
-/**
- * A binary heap of the hosts by deadline: the k-th turn of a host in a cycle is due at k / weight. Ties go to the lower
- * index. Deadlines are compared as fractions and begin anew with each cycle, so that no rounding adds up.
- */
-class Schedule {
-  private readonly heap: Int32Array;
-  private readonly weight: Float64Array;
-  /** Which turn of the cycle is each host's next. */
-  private readonly turn: Float64Array;
-  private readonly cycle: number;
-  private left: number;
-
-  constructor(weights: ArrayLike<number>, random: Random) {
-    const n = weights.length;
-    this.heap = new Int32Array(n);
-    this.weight = new Float64Array(n);
-    this.turn = new Float64Array(n).fill(1);
-    let total = 0;
-    for (let i = 0; i < n; i++) {
-      this.heap[i] = i;
-      this.weight[i] = weights[i]!;
-      total += weights[i]!;
-    }
-    this.cycle = total;
-    this.left = total;
-    for (let i = (n >> 1) - 1; i >= 0; i--) this.sink(i);
-    // Start anywhere in the cycle.
-    for (let skip = random.below(Math.min(total, 65536)); skip > 0; skip--) this.take();
-  }
-
-  take(): number {
-    const host = this.heap[0]!;
-    this.turn[host] = this.turn[host]! + 1;
-    this.sink(0);
-    if (--this.left === 0) {
-      // Each host has had its weight in turns and stands one step behind the end, which is the order of the beginning.
-      this.left = this.cycle;
-      this.turn.fill(1);
-    }
-    return host;
-  }
-
-  private sink(from: number): void {
-    const heap = this.heap;
-    const n = heap.length;
-    let i = from;
-    for (;;) {
-      let child = 2 * i + 1;
-      if (child >= n) return;
-      if (child + 1 < n && this.before(heap[child + 1]!, heap[child]!)) child++;
-      if (!this.before(heap[child]!, heap[i]!)) return;
-      const moved = heap[i]!;
-      heap[i] = heap[child]!;
-      heap[child] = moved;
-      i = child;
-    }
-  }
-
-  private before(a: number, b: number): boolean {
-    const x = this.turn[a]! * this.weight[b]!;
-    const y = this.turn[b]! * this.weight[a]!;
-    return x < y || (x === y && a < b);
-  }
+function startOf(hosts: readonly Host[], { random }: PickerTools): number {
+  return hosts.length > 1 ? random.below(hosts.length) : 0;
 }

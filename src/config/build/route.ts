@@ -8,6 +8,7 @@ import { PATH_MATCHERS } from '../schema/route.ts';
 import type { ForwardConfig, HeaderEdits, MatchConfig, PathMatch, RedirectConfig, RespondConfig, RouteConfig, ValueMatch } from '../snapshot.ts';
 import { parseDuration } from '../units.ts';
 import { buildMetadata } from './host-sets.ts';
+import { buildHashOn, buildStickySession } from './affinity.ts';
 
 export function buildRoute(route: RouteDocument): RouteConfig {
   return { name: route.name ?? '', match: buildMatch(route.match), action: buildAction(route) };
@@ -63,6 +64,8 @@ function buildForward(forward: ForwardDocument): ForwardConfig {
     idleTimeoutMs: forward.idleTimeout === undefined ? null : parseDuration(forward.idleTimeout),
     grpcTimeoutHeaderMaxMs: forward.grpcTimeoutHeaderMax === undefined ? null : parseDuration(forward.grpcTimeoutHeaderMax),
     upgrades: forward.upgrades === undefined ? null : buildUpgrades(forward.upgrades),
+    hashOn: buildHashOn(forward.hashOn),
+    stickySession: buildStickySession(forward.stickySession),
     rewrite: {
       prefix: rewrite.prefix ?? null,
       regex: rewrite.regex ?? null,

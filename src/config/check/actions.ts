@@ -9,6 +9,7 @@ import type { Place } from '../place.ts';
 import { DESTINATIONS } from '../schema/route.ts';
 import { suggest } from '../suggest.ts';
 import { explainTemplate, templateVariables } from '../template.ts';
+import { checkAffinity } from './affinity.ts';
 import type { CheckScope } from './check.ts';
 import { atMostOne, exactlyOne } from './choices.ts';
 import { checkHeaderEdits } from './headers.ts';
@@ -29,6 +30,7 @@ export function checkForward(forward: Place, match: Place, matcher: string | nul
   if (weighted.length > 0) checkWeights(forward.at('clusters'), problems);
   checkForwardSubset(forward, scope);
   checkRewrite(forward.at('rewrite'), match, matcher, problems);
+  checkAffinity(forward, problems);
   checkHeaderEdits(forward.at('requestHeaders'), scope);
   checkHeaderEdits(forward.at('responseHeaders'), scope);
 }

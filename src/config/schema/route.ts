@@ -3,6 +3,7 @@
 import { DEFAULTS } from '../defaults.ts';
 import { MAX_WEIGHT } from '../limits.ts';
 import { forwardSubset } from './host-sets.ts';
+import { affinityKeys } from './affinity.ts';
 import { choice, described, dictionary, either, flag, freeText, integer, list, object, text } from './parts.ts';
 import type { Schema } from './parts.ts';
 
@@ -108,6 +109,7 @@ function forward(): Schema {
     idleTimeout: text('Longest silence in both directions; "0s": no limit. Default: timeouts.streamIdle of the listener.', 'duration'),
     grpcTimeoutHeaderMax: text('Heed the grpc-timeout of gRPC calls, up to this, instead of "timeout"; "0s": whatever it says. Default: it is passed on and nothing else.', 'duration'),
     upgrades: upgrades('The protocols that clients may upgrade to on this route; [] is none. Default: those of the listener.'),
+    ...affinityKeys(),
     rewrite: described('Changes of path and host on the way to the cluster.', rewrite(), { default: {} }),
     requestHeaders: headerEdits('Changes to the headers of the request.'),
     responseHeaders: headerEdits('Changes to the headers of the response.'),

@@ -481,7 +481,7 @@ return errors === 0;
 }
 
 const schema21 = {"type":"array","items":{"$ref":"#/definitions/route"}};
-const schema22 = {"title":"route","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"match":{"title":"match","type":"object","properties":{"path":{"type":"string","format":"exactPath"},"prefix":{"$ref":"#/definitions/path"},"pathSeparatedPrefix":{"type":"string","format":"separatedPrefix"},"regex":{"$ref":"#/definitions/regex"},"template":{"type":"string","format":"template"},"connect":{"$ref":"#/definitions/boolean"},"caseSensitive":{"$ref":"#/definitions/boolean"},"methods":{"type":"array","items":{"type":"string","format":"method"}},"headers":{"type":"object","propertyNames":{"type":"string","format":"matchedHeader"},"additionalProperties":{"$ref":"#/definitions/choice"}},"query":{"type":"object","propertyNames":{"type":"string","format":"name"},"additionalProperties":{"$ref":"#/definitions/choice"}},"fraction":{"type":"number","minimum":0,"maximum":1},"tls":{"title":"matchTls","type":"object","properties":{"clientCertificate":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"forward":{"title":"forward","type":"object","properties":{"cluster":{"$ref":"#/definitions/name"},"clusters":{"$ref":"#/definitions/array"},"clusterHeader":{"type":"string","format":"headerName"},"subset":{"$ref":"#/definitions/object"},"timeout":{"$ref":"#/definitions/duration"},"idleTimeout":{"$ref":"#/definitions/duration"},"grpcTimeoutHeaderMax":{"$ref":"#/definitions/duration"},"upgrades":{"$ref":"#/definitions/upgrade"},"rewrite":{"title":"rewrite","type":"object","properties":{"prefix":{"$ref":"#/definitions/path"},"regex":{"title":"regexRewrite","type":"object","properties":{"pattern":{"$ref":"#/definitions/regex"},"substitution":{"type":"string","format":"substitution"}},"required":["pattern","substitution"],"additionalProperties":false},"path":{"$ref":"#/definitions/path"},"host":{"$ref":"#/definitions/authority"},"hostFrom":{"type":"string","enum":["upstream"]}},"required":[],"additionalProperties":false},"requestHeaders":{"$ref":"#/definitions/headerEdits"},"responseHeaders":{"$ref":"#/definitions/headerEdits"}},"required":[],"additionalProperties":false},"redirect":{"title":"redirect","type":"object","properties":{"scheme":{"type":"string","enum":["http","https"]},"host":{"type":"string","format":"optionalAuthority"},"port":{"type":"integer","minimum":0,"maximum":65535},"path":{"type":"string","format":"target"},"prefix":{"$ref":"#/definitions/path"},"status":{"type":"integer","enum":[301,302,303,307,308]},"stripQuery":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false},"respond":{"title":"respond","type":"object","properties":{"status":{"type":"integer","minimum":200,"maximum":599},"headers":{"$ref":"#/definitions/object2"},"body":{"$ref":"#/definitions/string"}},"required":["status"],"additionalProperties":false}},"required":["match"],"additionalProperties":false};
+const schema22 = {"title":"route","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"match":{"title":"match","type":"object","properties":{"path":{"type":"string","format":"exactPath"},"prefix":{"$ref":"#/definitions/path"},"pathSeparatedPrefix":{"type":"string","format":"separatedPrefix"},"regex":{"$ref":"#/definitions/regex"},"template":{"type":"string","format":"template"},"connect":{"$ref":"#/definitions/boolean"},"caseSensitive":{"$ref":"#/definitions/boolean"},"methods":{"type":"array","items":{"type":"string","format":"method"}},"headers":{"type":"object","propertyNames":{"type":"string","format":"matchedHeader"},"additionalProperties":{"$ref":"#/definitions/choice"}},"query":{"type":"object","propertyNames":{"type":"string","format":"name"},"additionalProperties":{"$ref":"#/definitions/choice"}},"fraction":{"type":"number","minimum":0,"maximum":1},"tls":{"title":"matchTls","type":"object","properties":{"clientCertificate":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"forward":{"title":"forward","type":"object","properties":{"cluster":{"$ref":"#/definitions/name"},"clusters":{"$ref":"#/definitions/array"},"clusterHeader":{"$ref":"#/definitions/headerName"},"subset":{"$ref":"#/definitions/object"},"timeout":{"$ref":"#/definitions/duration"},"idleTimeout":{"$ref":"#/definitions/duration"},"grpcTimeoutHeaderMax":{"$ref":"#/definitions/duration"},"upgrades":{"$ref":"#/definitions/upgrade"},"hashOn":{"type":"array","items":{"title":"hashOn","type":"object","properties":{"header":{"type":"string","format":"matchedHeader"},"cookie":{"$ref":"#/definitions/headerName"},"sourceIp":{"$ref":"#/definitions/boolean"},"query":{"$ref":"#/definitions/name"},"terminal":{"$ref":"#/definitions/boolean"},"ttl":{"$ref":"#/definitions/duration"},"path":{"$ref":"#/definitions/path"},"attributes":{"type":"object","propertyNames":{"type":"string","format":"headerName"},"additionalProperties":{"$ref":"#/definitions/headerValue"}}},"required":[],"additionalProperties":false}},"stickySession":{"title":"stickySession","type":"object","properties":{"cookie":{"$ref":"#/definitions/headerName"},"header":{"$ref":"#/definitions/headerName"},"ttl":{"$ref":"#/definitions/duration"},"path":{"$ref":"#/definitions/path"},"strict":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false},"rewrite":{"title":"rewrite","type":"object","properties":{"prefix":{"$ref":"#/definitions/path"},"regex":{"title":"regexRewrite","type":"object","properties":{"pattern":{"$ref":"#/definitions/regex"},"substitution":{"type":"string","format":"substitution"}},"required":["pattern","substitution"],"additionalProperties":false},"path":{"$ref":"#/definitions/path"},"host":{"$ref":"#/definitions/authority"},"hostFrom":{"type":"string","enum":["upstream"]}},"required":[],"additionalProperties":false},"requestHeaders":{"$ref":"#/definitions/headerEdits"},"responseHeaders":{"$ref":"#/definitions/headerEdits"}},"required":[],"additionalProperties":false},"redirect":{"title":"redirect","type":"object","properties":{"scheme":{"type":"string","enum":["http","https"]},"host":{"type":"string","format":"optionalAuthority"},"port":{"type":"integer","minimum":0,"maximum":65535},"path":{"type":"string","format":"target"},"prefix":{"$ref":"#/definitions/path"},"status":{"type":"integer","enum":[301,302,303,307,308]},"stripQuery":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false},"respond":{"title":"respond","type":"object","properties":{"status":{"type":"integer","minimum":200,"maximum":599},"headers":{"$ref":"#/definitions/object2"},"body":{"$ref":"#/definitions/string"}},"required":["status"],"additionalProperties":false}},"required":["match"],"additionalProperties":false};
 const schema23 = {"type":"string","format":"path"};
 const formats30 = FORMATS.path;
 
@@ -752,9 +752,30 @@ validate113.errors = vErrors;
 return errors === 0;
 }
 
-const schema29 = {"type":"object","propertyNames":{"type":"string","format":"name"},"additionalProperties":{"type":["string","number","boolean"]}};
+const schema29 = {"type":"string","format":"headerName"};
+const formats42 = FORMATS.headerName;
 
 function validate120(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+let vErrors = null;
+let errors = 0;
+if(typeof data === "string"){
+if(!(formats42(data))){
+const err0 = {instancePath,schemaPath:"#/definitions/headerName/format",keyword:"format",params:{format: "headerName"}};
+(vErrors ??= []).push(err0);
+errors++;
+}
+} else {
+const err1 = {instancePath,schemaPath:"#/definitions/headerName/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err1);
+errors++;
+}
+validate120.errors = vErrors;
+return errors === 0;
+}
+
+const schema30 = {"type":"object","propertyNames":{"type":"string","format":"name"},"additionalProperties":{"type":["string","number","boolean"]}};
+
+function validate122(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(data && typeof data == "object" && !Array.isArray(data)){
@@ -781,7 +802,7 @@ errors++;
 for(const key1 in data){
 let data0 = data[key1];
 if(((typeof data0 !== "string") && (!((typeof data0 == "number") && (isFinite(data0))))) && (typeof data0 !== "boolean")){
-const err3 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/object/additionalProperties/type",keyword:"type",params:{type: schema29.additionalProperties.type}};
+const err3 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/object/additionalProperties/type",keyword:"type",params:{type: schema30.additionalProperties.type}};
 (vErrors ??= []).push(err3);
 errors++;
 }
@@ -791,18 +812,39 @@ const err4 = {instancePath,schemaPath:"#/definitions/object/type",keyword:"type"
 (vErrors ??= []).push(err4);
 errors++;
 }
-validate120.errors = vErrors;
+validate122.errors = vErrors;
 return errors === 0;
 }
 
-const schema30 = {"type":"string","format":"authority"};
-const formats48 = FORMATS.authority;
+const schema31 = {"type":"string","format":"headerValue"};
+const formats50 = FORMATS.headerValue;
 
-function validate129(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate134(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(typeof data === "string"){
-if(!(formats48(data))){
+if(!(formats50(data))){
+const err0 = {instancePath,schemaPath:"#/definitions/headerValue/format",keyword:"format",params:{format: "headerValue"}};
+(vErrors ??= []).push(err0);
+errors++;
+}
+} else {
+const err1 = {instancePath,schemaPath:"#/definitions/headerValue/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err1);
+errors++;
+}
+validate134.errors = vErrors;
+return errors === 0;
+}
+
+const schema32 = {"type":"string","format":"authority"};
+const formats54 = FORMATS.authority;
+
+function validate144(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+let vErrors = null;
+let errors = 0;
+if(typeof data === "string"){
+if(!(formats54(data))){
 const err0 = {instancePath,schemaPath:"#/definitions/authority/format",keyword:"format",params:{format: "authority"}};
 (vErrors ??= []).push(err0);
 errors++;
@@ -812,23 +854,22 @@ const err1 = {instancePath,schemaPath:"#/definitions/authority/type",keyword:"ty
 (vErrors ??= []).push(err1);
 errors++;
 }
-validate129.errors = vErrors;
+validate144.errors = vErrors;
 return errors === 0;
 }
 
-const schema31 = {"title":"headerEdits","type":"object","properties":{"set":{"$ref":"#/definitions/object2"},"add":{"$ref":"#/definitions/object2"},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false};
-const schema32 = {"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}};
-const formats50 = FORMATS.editedHeader;
-const formats52 = FORMATS.headerValue;
+const schema33 = {"title":"headerEdits","type":"object","properties":{"set":{"$ref":"#/definitions/object2"},"add":{"$ref":"#/definitions/object2"},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false};
+const schema34 = {"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"$ref":"#/definitions/headerValue"}};
+const formats56 = FORMATS.editedHeader;
 
-function validate132(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate147(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(data && typeof data == "object" && !Array.isArray(data)){
 for(const key0 in data){
 const _errs1 = errors;
 if(typeof key0 === "string"){
-if(!(formats50(key0))){
+if(!(formats56(key0))){
 const err0 = {instancePath,schemaPath:"#/definitions/object2/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key0};
 (vErrors ??= []).push(err0);
 errors++;
@@ -846,30 +887,22 @@ errors++;
 }
 }
 for(const key1 in data){
-let data0 = data[key1];
-if(typeof data0 === "string"){
-if(!(formats52(data0))){
-const err3 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/object2/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+if(!(validate134(data[key1], {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1"),parentData:data,parentDataProperty:key1,rootData}))){
+vErrors = vErrors === null ? validate134.errors : vErrors.concat(validate134.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err3 = {instancePath,schemaPath:"#/definitions/object2/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err3);
 errors++;
 }
-} else {
-const err4 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/object2/additionalProperties/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err4);
-errors++;
-}
-}
-} else {
-const err5 = {instancePath,schemaPath:"#/definitions/object2/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err5);
-errors++;
-}
-validate132.errors = vErrors;
+validate147.errors = vErrors;
 return errors === 0;
 }
 
 
-function validate131(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate146(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(data && typeof data == "object" && !Array.isArray(data)){
@@ -881,14 +914,14 @@ errors++;
 }
 }
 if(data.set !== undefined){
-if(!(validate132(data.set, {instancePath:instancePath+"/set",parentData:data,parentDataProperty:"set",rootData}))){
-vErrors = vErrors === null ? validate132.errors : vErrors.concat(validate132.errors);
+if(!(validate147(data.set, {instancePath:instancePath+"/set",parentData:data,parentDataProperty:"set",rootData}))){
+vErrors = vErrors === null ? validate147.errors : vErrors.concat(validate147.errors);
 errors = vErrors.length;
 }
 }
 if(data.add !== undefined){
-if(!(validate132(data.add, {instancePath:instancePath+"/add",parentData:data,parentDataProperty:"add",rootData}))){
-vErrors = vErrors === null ? validate132.errors : vErrors.concat(validate132.errors);
+if(!(validate147(data.add, {instancePath:instancePath+"/add",parentData:data,parentDataProperty:"add",rootData}))){
+vErrors = vErrors === null ? validate147.errors : vErrors.concat(validate147.errors);
 errors = vErrors.length;
 }
 }
@@ -899,7 +932,7 @@ const len0 = data2.length;
 for(let i0=0; i0<len0; i0++){
 let data3 = data2[i0];
 if(typeof data3 === "string"){
-if(!(formats50(data3))){
+if(!(formats56(data3))){
 const err1 = {instancePath:instancePath+"/remove/" + i0,schemaPath:"#/definitions/headerEdits/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 (vErrors ??= []).push(err1);
 errors++;
@@ -921,7 +954,7 @@ const err4 = {instancePath,schemaPath:"#/definitions/headerEdits/type",keyword:"
 (vErrors ??= []).push(err4);
 errors++;
 }
-validate131.errors = vErrors;
+validate146.errors = vErrors;
 return errors === 0;
 }
 
@@ -930,10 +963,9 @@ const formats32 = FORMATS.separatedPrefix;
 const formats34 = FORMATS.template;
 const formats36 = FORMATS.method;
 const formats38 = FORMATS.matchedHeader;
-const formats42 = FORMATS.headerName;
-const formats46 = FORMATS.substitution;
-const formats56 = FORMATS.optionalAuthority;
-const formats58 = FORMATS.target;
+const formats52 = FORMATS.substitution;
+const formats60 = FORMATS.optionalAuthority;
+const formats62 = FORMATS.target;
 
 function validate91(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
@@ -1197,22 +1229,14 @@ errors = vErrors.length;
 }
 }
 if(data18.clusterHeader !== undefined){
-let data21 = data18.clusterHeader;
-if(typeof data21 === "string"){
-if(!(formats42(data21))){
-const err27 = {instancePath:instancePath+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/format",keyword:"format",params:{format: "headerName"}};
-(vErrors ??= []).push(err27);
-errors++;
-}
-} else {
-const err28 = {instancePath:instancePath+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err28);
-errors++;
+if(!(validate120(data18.clusterHeader, {instancePath:instancePath+"/forward/clusterHeader",parentData:data18,parentDataProperty:"clusterHeader",rootData}))){
+vErrors = vErrors === null ? validate120.errors : vErrors.concat(validate120.errors);
+errors = vErrors.length;
 }
 }
 if(data18.subset !== undefined){
-if(!(validate120(data18.subset, {instancePath:instancePath+"/forward/subset",parentData:data18,parentDataProperty:"subset",rootData}))){
-vErrors = vErrors === null ? validate120.errors : vErrors.concat(validate120.errors);
+if(!(validate122(data18.subset, {instancePath:instancePath+"/forward/subset",parentData:data18,parentDataProperty:"subset",rootData}))){
+vErrors = vErrors === null ? validate122.errors : vErrors.concat(validate122.errors);
 errors = vErrors.length;
 }
 }
@@ -1240,275 +1264,432 @@ vErrors = vErrors === null ? validate84.errors : vErrors.concat(validate84.error
 errors = vErrors.length;
 }
 }
-if(data18.rewrite !== undefined){
-let data27 = data18.rewrite;
-if(data27 && typeof data27 == "object" && !Array.isArray(data27)){
-for(const key8 in data27){
-if(!(((((key8 === "prefix") || (key8 === "regex")) || (key8 === "path")) || (key8 === "host")) || (key8 === "hostFrom"))){
-const err29 = {instancePath:instancePath+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key8}};
+if(data18.hashOn !== undefined){
+let data27 = data18.hashOn;
+if(Array.isArray(data27)){
+const len1 = data27.length;
+for(let i1=0; i1<len1; i1++){
+let data28 = data27[i1];
+if(data28 && typeof data28 == "object" && !Array.isArray(data28)){
+for(const key8 in data28){
+if(!((((((((key8 === "header") || (key8 === "cookie")) || (key8 === "sourceIp")) || (key8 === "query")) || (key8 === "terminal")) || (key8 === "ttl")) || (key8 === "path")) || (key8 === "attributes"))){
+const err27 = {instancePath:instancePath+"/forward/hashOn/" + i1,schemaPath:"#/definitions/route/properties/forward/properties/hashOn/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key8}};
+(vErrors ??= []).push(err27);
+errors++;
+}
+}
+if(data28.header !== undefined){
+let data29 = data28.header;
+if(typeof data29 === "string"){
+if(!(formats38(data29))){
+const err28 = {instancePath:instancePath+"/forward/hashOn/" + i1+"/header",schemaPath:"#/definitions/route/properties/forward/properties/hashOn/items/properties/header/format",keyword:"format",params:{format: "matchedHeader"}};
+(vErrors ??= []).push(err28);
+errors++;
+}
+} else {
+const err29 = {instancePath:instancePath+"/forward/hashOn/" + i1+"/header",schemaPath:"#/definitions/route/properties/forward/properties/hashOn/items/properties/header/type",keyword:"type",params:{type: "string"}};
 (vErrors ??= []).push(err29);
 errors++;
 }
 }
-if(data27.prefix !== undefined){
-if(!(validate93(data27.prefix, {instancePath:instancePath+"/forward/rewrite/prefix",parentData:data27,parentDataProperty:"prefix",rootData}))){
+if(data28.cookie !== undefined){
+if(!(validate120(data28.cookie, {instancePath:instancePath+"/forward/hashOn/" + i1+"/cookie",parentData:data28,parentDataProperty:"cookie",rootData}))){
+vErrors = vErrors === null ? validate120.errors : vErrors.concat(validate120.errors);
+errors = vErrors.length;
+}
+}
+if(data28.sourceIp !== undefined){
+if(!(validate24(data28.sourceIp, {instancePath:instancePath+"/forward/hashOn/" + i1+"/sourceIp",parentData:data28,parentDataProperty:"sourceIp",rootData}))){
+vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
+errors = vErrors.length;
+}
+}
+if(data28.query !== undefined){
+if(!(validate31(data28.query, {instancePath:instancePath+"/forward/hashOn/" + i1+"/query",parentData:data28,parentDataProperty:"query",rootData}))){
+vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+errors = vErrors.length;
+}
+}
+if(data28.terminal !== undefined){
+if(!(validate24(data28.terminal, {instancePath:instancePath+"/forward/hashOn/" + i1+"/terminal",parentData:data28,parentDataProperty:"terminal",rootData}))){
+vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
+errors = vErrors.length;
+}
+}
+if(data28.ttl !== undefined){
+if(!(validate28(data28.ttl, {instancePath:instancePath+"/forward/hashOn/" + i1+"/ttl",parentData:data28,parentDataProperty:"ttl",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+if(data28.path !== undefined){
+if(!(validate93(data28.path, {instancePath:instancePath+"/forward/hashOn/" + i1+"/path",parentData:data28,parentDataProperty:"path",rootData}))){
 vErrors = vErrors === null ? validate93.errors : vErrors.concat(validate93.errors);
 errors = vErrors.length;
 }
 }
-if(data27.regex !== undefined){
-let data29 = data27.regex;
-if(data29 && typeof data29 == "object" && !Array.isArray(data29)){
-if(data29.pattern === undefined){
-const err30 = {instancePath:instancePath+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "pattern"}};
+if(data28.attributes !== undefined){
+let data36 = data28.attributes;
+if(data36 && typeof data36 == "object" && !Array.isArray(data36)){
+for(const key9 in data36){
+const _errs64 = errors;
+if(typeof key9 === "string"){
+if(!(formats42(key9))){
+const err30 = {instancePath:instancePath+"/forward/hashOn/" + i1+"/attributes",schemaPath:"#/definitions/route/properties/forward/properties/hashOn/items/properties/attributes/propertyNames/format",keyword:"format",params:{format: "headerName"},propertyName:key9};
 (vErrors ??= []).push(err30);
 errors++;
 }
-if(data29.substitution === undefined){
-const err31 = {instancePath:instancePath+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "substitution"}};
+} else {
+const err31 = {instancePath:instancePath+"/forward/hashOn/" + i1+"/attributes",schemaPath:"#/definitions/route/properties/forward/properties/hashOn/items/properties/attributes/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key9};
 (vErrors ??= []).push(err31);
 errors++;
 }
-for(const key9 in data29){
-if(!((key9 === "pattern") || (key9 === "substitution"))){
-const err32 = {instancePath:instancePath+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key9}};
+var valid13 = _errs64 === errors;
+if(!valid13){
+const err32 = {instancePath:instancePath+"/forward/hashOn/" + i1+"/attributes",schemaPath:"#/definitions/route/properties/forward/properties/hashOn/items/properties/attributes/propertyNames",keyword:"propertyNames",params:{propertyName: key9}};
 (vErrors ??= []).push(err32);
 errors++;
 }
 }
-if(data29.pattern !== undefined){
-if(!(validate48(data29.pattern, {instancePath:instancePath+"/forward/rewrite/regex/pattern",parentData:data29,parentDataProperty:"pattern",rootData}))){
-vErrors = vErrors === null ? validate48.errors : vErrors.concat(validate48.errors);
+for(const key10 in data36){
+if(!(validate134(data36[key10], {instancePath:instancePath+"/forward/hashOn/" + i1+"/attributes/" + key10.replace(/~/g, "~0").replace(/\//g, "~1"),parentData:data36,parentDataProperty:key10,rootData}))){
+vErrors = vErrors === null ? validate134.errors : vErrors.concat(validate134.errors);
 errors = vErrors.length;
 }
 }
-if(data29.substitution !== undefined){
-let data31 = data29.substitution;
-if(typeof data31 === "string"){
-if(!(formats46(data31))){
-const err33 = {instancePath:instancePath+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/format",keyword:"format",params:{format: "substitution"}};
+} else {
+const err33 = {instancePath:instancePath+"/forward/hashOn/" + i1+"/attributes",schemaPath:"#/definitions/route/properties/forward/properties/hashOn/items/properties/attributes/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err33);
 errors++;
 }
+}
 } else {
-const err34 = {instancePath:instancePath+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/type",keyword:"type",params:{type: "string"}};
+const err34 = {instancePath:instancePath+"/forward/hashOn/" + i1,schemaPath:"#/definitions/route/properties/forward/properties/hashOn/items/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err34);
 errors++;
 }
 }
 } else {
-const err35 = {instancePath:instancePath+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/type",keyword:"type",params:{type: "object"}};
+const err35 = {instancePath:instancePath+"/forward/hashOn",schemaPath:"#/definitions/route/properties/forward/properties/hashOn/type",keyword:"type",params:{type: "array"}};
 (vErrors ??= []).push(err35);
 errors++;
 }
 }
-if(data27.path !== undefined){
-if(!(validate93(data27.path, {instancePath:instancePath+"/forward/rewrite/path",parentData:data27,parentDataProperty:"path",rootData}))){
-vErrors = vErrors === null ? validate93.errors : vErrors.concat(validate93.errors);
-errors = vErrors.length;
-}
-}
-if(data27.host !== undefined){
-if(!(validate129(data27.host, {instancePath:instancePath+"/forward/rewrite/host",parentData:data27,parentDataProperty:"host",rootData}))){
-vErrors = vErrors === null ? validate129.errors : vErrors.concat(validate129.errors);
-errors = vErrors.length;
-}
-}
-if(data27.hostFrom !== undefined){
-let data34 = data27.hostFrom;
-if(typeof data34 !== "string"){
-const err36 = {instancePath:instancePath+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/type",keyword:"type",params:{type: "string"}};
+if(data18.stickySession !== undefined){
+let data38 = data18.stickySession;
+if(data38 && typeof data38 == "object" && !Array.isArray(data38)){
+for(const key11 in data38){
+if(!(((((key11 === "cookie") || (key11 === "header")) || (key11 === "ttl")) || (key11 === "path")) || (key11 === "strict"))){
+const err36 = {instancePath:instancePath+"/forward/stickySession",schemaPath:"#/definitions/route/properties/forward/properties/stickySession/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key11}};
 (vErrors ??= []).push(err36);
 errors++;
 }
-if(!(data34 === "upstream")){
-const err37 = {instancePath:instancePath+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/enum",keyword:"enum",params:{allowedValues: schema22.properties.forward.properties.rewrite.properties.hostFrom.enum}};
-(vErrors ??= []).push(err37);
-errors++;
 }
-}
-} else {
-const err38 = {instancePath:instancePath+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err38);
-errors++;
-}
-}
-if(data18.requestHeaders !== undefined){
-if(!(validate131(data18.requestHeaders, {instancePath:instancePath+"/forward/requestHeaders",parentData:data18,parentDataProperty:"requestHeaders",rootData}))){
-vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
+if(data38.cookie !== undefined){
+if(!(validate120(data38.cookie, {instancePath:instancePath+"/forward/stickySession/cookie",parentData:data38,parentDataProperty:"cookie",rootData}))){
+vErrors = vErrors === null ? validate120.errors : vErrors.concat(validate120.errors);
 errors = vErrors.length;
 }
 }
-if(data18.responseHeaders !== undefined){
-if(!(validate131(data18.responseHeaders, {instancePath:instancePath+"/forward/responseHeaders",parentData:data18,parentDataProperty:"responseHeaders",rootData}))){
-vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
+if(data38.header !== undefined){
+if(!(validate120(data38.header, {instancePath:instancePath+"/forward/stickySession/header",parentData:data38,parentDataProperty:"header",rootData}))){
+vErrors = vErrors === null ? validate120.errors : vErrors.concat(validate120.errors);
 errors = vErrors.length;
 }
 }
-} else {
-const err39 = {instancePath:instancePath+"/forward",schemaPath:"#/definitions/route/properties/forward/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err39);
-errors++;
+if(data38.ttl !== undefined){
+if(!(validate28(data38.ttl, {instancePath:instancePath+"/forward/stickySession/ttl",parentData:data38,parentDataProperty:"ttl",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
 }
 }
-if(data.redirect !== undefined){
-let data37 = data.redirect;
-if(data37 && typeof data37 == "object" && !Array.isArray(data37)){
-for(const key10 in data37){
-if(!(((((((key10 === "scheme") || (key10 === "host")) || (key10 === "port")) || (key10 === "path")) || (key10 === "prefix")) || (key10 === "status")) || (key10 === "stripQuery"))){
-const err40 = {instancePath:instancePath+"/redirect",schemaPath:"#/definitions/route/properties/redirect/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key10}};
-(vErrors ??= []).push(err40);
-errors++;
-}
-}
-if(data37.scheme !== undefined){
-let data38 = data37.scheme;
-if(typeof data38 !== "string"){
-const err41 = {instancePath:instancePath+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err41);
-errors++;
-}
-if(!((data38 === "http") || (data38 === "https"))){
-const err42 = {instancePath:instancePath+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/enum",keyword:"enum",params:{allowedValues: schema22.properties.redirect.properties.scheme.enum}};
-(vErrors ??= []).push(err42);
-errors++;
-}
-}
-if(data37.host !== undefined){
-let data39 = data37.host;
-if(typeof data39 === "string"){
-if(!(formats56(data39))){
-const err43 = {instancePath:instancePath+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/format",keyword:"format",params:{format: "optionalAuthority"}};
-(vErrors ??= []).push(err43);
-errors++;
-}
-} else {
-const err44 = {instancePath:instancePath+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err44);
-errors++;
-}
-}
-if(data37.port !== undefined){
-let data40 = data37.port;
-if(!(((typeof data40 == "number") && (!(data40 % 1) && !isNaN(data40))) && (isFinite(data40)))){
-const err45 = {instancePath:instancePath+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/type",keyword:"type",params:{type: "integer"}};
-(vErrors ??= []).push(err45);
-errors++;
-}
-if((typeof data40 == "number") && (isFinite(data40))){
-if(data40 > 65535 || isNaN(data40)){
-const err46 = {instancePath:instancePath+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535}};
-(vErrors ??= []).push(err46);
-errors++;
-}
-if(data40 < 0 || isNaN(data40)){
-const err47 = {instancePath:instancePath+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
-(vErrors ??= []).push(err47);
-errors++;
-}
-}
-}
-if(data37.path !== undefined){
-let data41 = data37.path;
-if(typeof data41 === "string"){
-if(!(formats58(data41))){
-const err48 = {instancePath:instancePath+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/format",keyword:"format",params:{format: "target"}};
-(vErrors ??= []).push(err48);
-errors++;
-}
-} else {
-const err49 = {instancePath:instancePath+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err49);
-errors++;
-}
-}
-if(data37.prefix !== undefined){
-if(!(validate93(data37.prefix, {instancePath:instancePath+"/redirect/prefix",parentData:data37,parentDataProperty:"prefix",rootData}))){
+if(data38.path !== undefined){
+if(!(validate93(data38.path, {instancePath:instancePath+"/forward/stickySession/path",parentData:data38,parentDataProperty:"path",rootData}))){
 vErrors = vErrors === null ? validate93.errors : vErrors.concat(validate93.errors);
 errors = vErrors.length;
 }
 }
-if(data37.status !== undefined){
-let data43 = data37.status;
-if(!(((typeof data43 == "number") && (!(data43 % 1) && !isNaN(data43))) && (isFinite(data43)))){
-const err50 = {instancePath:instancePath+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/type",keyword:"type",params:{type: "integer"}};
-(vErrors ??= []).push(err50);
-errors++;
-}
-if(!(((((data43 === 301) || (data43 === 302)) || (data43 === 303)) || (data43 === 307)) || (data43 === 308))){
-const err51 = {instancePath:instancePath+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/enum",keyword:"enum",params:{allowedValues: schema22.properties.redirect.properties.status.enum}};
-(vErrors ??= []).push(err51);
-errors++;
-}
-}
-if(data37.stripQuery !== undefined){
-if(!(validate24(data37.stripQuery, {instancePath:instancePath+"/redirect/stripQuery",parentData:data37,parentDataProperty:"stripQuery",rootData}))){
+if(data38.strict !== undefined){
+if(!(validate24(data38.strict, {instancePath:instancePath+"/forward/stickySession/strict",parentData:data38,parentDataProperty:"strict",rootData}))){
 vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
 errors = vErrors.length;
 }
 }
 } else {
-const err52 = {instancePath:instancePath+"/redirect",schemaPath:"#/definitions/route/properties/redirect/type",keyword:"type",params:{type: "object"}};
+const err37 = {instancePath:instancePath+"/forward/stickySession",schemaPath:"#/definitions/route/properties/forward/properties/stickySession/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err37);
+errors++;
+}
+}
+if(data18.rewrite !== undefined){
+let data44 = data18.rewrite;
+if(data44 && typeof data44 == "object" && !Array.isArray(data44)){
+for(const key12 in data44){
+if(!(((((key12 === "prefix") || (key12 === "regex")) || (key12 === "path")) || (key12 === "host")) || (key12 === "hostFrom"))){
+const err38 = {instancePath:instancePath+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key12}};
+(vErrors ??= []).push(err38);
+errors++;
+}
+}
+if(data44.prefix !== undefined){
+if(!(validate93(data44.prefix, {instancePath:instancePath+"/forward/rewrite/prefix",parentData:data44,parentDataProperty:"prefix",rootData}))){
+vErrors = vErrors === null ? validate93.errors : vErrors.concat(validate93.errors);
+errors = vErrors.length;
+}
+}
+if(data44.regex !== undefined){
+let data46 = data44.regex;
+if(data46 && typeof data46 == "object" && !Array.isArray(data46)){
+if(data46.pattern === undefined){
+const err39 = {instancePath:instancePath+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "pattern"}};
+(vErrors ??= []).push(err39);
+errors++;
+}
+if(data46.substitution === undefined){
+const err40 = {instancePath:instancePath+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "substitution"}};
+(vErrors ??= []).push(err40);
+errors++;
+}
+for(const key13 in data46){
+if(!((key13 === "pattern") || (key13 === "substitution"))){
+const err41 = {instancePath:instancePath+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key13}};
+(vErrors ??= []).push(err41);
+errors++;
+}
+}
+if(data46.pattern !== undefined){
+if(!(validate48(data46.pattern, {instancePath:instancePath+"/forward/rewrite/regex/pattern",parentData:data46,parentDataProperty:"pattern",rootData}))){
+vErrors = vErrors === null ? validate48.errors : vErrors.concat(validate48.errors);
+errors = vErrors.length;
+}
+}
+if(data46.substitution !== undefined){
+let data48 = data46.substitution;
+if(typeof data48 === "string"){
+if(!(formats52(data48))){
+const err42 = {instancePath:instancePath+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/format",keyword:"format",params:{format: "substitution"}};
+(vErrors ??= []).push(err42);
+errors++;
+}
+} else {
+const err43 = {instancePath:instancePath+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err43);
+errors++;
+}
+}
+} else {
+const err44 = {instancePath:instancePath+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err44);
+errors++;
+}
+}
+if(data44.path !== undefined){
+if(!(validate93(data44.path, {instancePath:instancePath+"/forward/rewrite/path",parentData:data44,parentDataProperty:"path",rootData}))){
+vErrors = vErrors === null ? validate93.errors : vErrors.concat(validate93.errors);
+errors = vErrors.length;
+}
+}
+if(data44.host !== undefined){
+if(!(validate144(data44.host, {instancePath:instancePath+"/forward/rewrite/host",parentData:data44,parentDataProperty:"host",rootData}))){
+vErrors = vErrors === null ? validate144.errors : vErrors.concat(validate144.errors);
+errors = vErrors.length;
+}
+}
+if(data44.hostFrom !== undefined){
+let data51 = data44.hostFrom;
+if(typeof data51 !== "string"){
+const err45 = {instancePath:instancePath+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err45);
+errors++;
+}
+if(!(data51 === "upstream")){
+const err46 = {instancePath:instancePath+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/enum",keyword:"enum",params:{allowedValues: schema22.properties.forward.properties.rewrite.properties.hostFrom.enum}};
+(vErrors ??= []).push(err46);
+errors++;
+}
+}
+} else {
+const err47 = {instancePath:instancePath+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err47);
+errors++;
+}
+}
+if(data18.requestHeaders !== undefined){
+if(!(validate146(data18.requestHeaders, {instancePath:instancePath+"/forward/requestHeaders",parentData:data18,parentDataProperty:"requestHeaders",rootData}))){
+vErrors = vErrors === null ? validate146.errors : vErrors.concat(validate146.errors);
+errors = vErrors.length;
+}
+}
+if(data18.responseHeaders !== undefined){
+if(!(validate146(data18.responseHeaders, {instancePath:instancePath+"/forward/responseHeaders",parentData:data18,parentDataProperty:"responseHeaders",rootData}))){
+vErrors = vErrors === null ? validate146.errors : vErrors.concat(validate146.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err48 = {instancePath:instancePath+"/forward",schemaPath:"#/definitions/route/properties/forward/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err48);
+errors++;
+}
+}
+if(data.redirect !== undefined){
+let data54 = data.redirect;
+if(data54 && typeof data54 == "object" && !Array.isArray(data54)){
+for(const key14 in data54){
+if(!(((((((key14 === "scheme") || (key14 === "host")) || (key14 === "port")) || (key14 === "path")) || (key14 === "prefix")) || (key14 === "status")) || (key14 === "stripQuery"))){
+const err49 = {instancePath:instancePath+"/redirect",schemaPath:"#/definitions/route/properties/redirect/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key14}};
+(vErrors ??= []).push(err49);
+errors++;
+}
+}
+if(data54.scheme !== undefined){
+let data55 = data54.scheme;
+if(typeof data55 !== "string"){
+const err50 = {instancePath:instancePath+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err50);
+errors++;
+}
+if(!((data55 === "http") || (data55 === "https"))){
+const err51 = {instancePath:instancePath+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/enum",keyword:"enum",params:{allowedValues: schema22.properties.redirect.properties.scheme.enum}};
+(vErrors ??= []).push(err51);
+errors++;
+}
+}
+if(data54.host !== undefined){
+let data56 = data54.host;
+if(typeof data56 === "string"){
+if(!(formats60(data56))){
+const err52 = {instancePath:instancePath+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/format",keyword:"format",params:{format: "optionalAuthority"}};
 (vErrors ??= []).push(err52);
+errors++;
+}
+} else {
+const err53 = {instancePath:instancePath+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err53);
+errors++;
+}
+}
+if(data54.port !== undefined){
+let data57 = data54.port;
+if(!(((typeof data57 == "number") && (!(data57 % 1) && !isNaN(data57))) && (isFinite(data57)))){
+const err54 = {instancePath:instancePath+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/type",keyword:"type",params:{type: "integer"}};
+(vErrors ??= []).push(err54);
+errors++;
+}
+if((typeof data57 == "number") && (isFinite(data57))){
+if(data57 > 65535 || isNaN(data57)){
+const err55 = {instancePath:instancePath+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535}};
+(vErrors ??= []).push(err55);
+errors++;
+}
+if(data57 < 0 || isNaN(data57)){
+const err56 = {instancePath:instancePath+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+(vErrors ??= []).push(err56);
+errors++;
+}
+}
+}
+if(data54.path !== undefined){
+let data58 = data54.path;
+if(typeof data58 === "string"){
+if(!(formats62(data58))){
+const err57 = {instancePath:instancePath+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/format",keyword:"format",params:{format: "target"}};
+(vErrors ??= []).push(err57);
+errors++;
+}
+} else {
+const err58 = {instancePath:instancePath+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err58);
+errors++;
+}
+}
+if(data54.prefix !== undefined){
+if(!(validate93(data54.prefix, {instancePath:instancePath+"/redirect/prefix",parentData:data54,parentDataProperty:"prefix",rootData}))){
+vErrors = vErrors === null ? validate93.errors : vErrors.concat(validate93.errors);
+errors = vErrors.length;
+}
+}
+if(data54.status !== undefined){
+let data60 = data54.status;
+if(!(((typeof data60 == "number") && (!(data60 % 1) && !isNaN(data60))) && (isFinite(data60)))){
+const err59 = {instancePath:instancePath+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/type",keyword:"type",params:{type: "integer"}};
+(vErrors ??= []).push(err59);
+errors++;
+}
+if(!(((((data60 === 301) || (data60 === 302)) || (data60 === 303)) || (data60 === 307)) || (data60 === 308))){
+const err60 = {instancePath:instancePath+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/enum",keyword:"enum",params:{allowedValues: schema22.properties.redirect.properties.status.enum}};
+(vErrors ??= []).push(err60);
+errors++;
+}
+}
+if(data54.stripQuery !== undefined){
+if(!(validate24(data54.stripQuery, {instancePath:instancePath+"/redirect/stripQuery",parentData:data54,parentDataProperty:"stripQuery",rootData}))){
+vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err61 = {instancePath:instancePath+"/redirect",schemaPath:"#/definitions/route/properties/redirect/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err61);
 errors++;
 }
 }
 if(data.respond !== undefined){
-let data45 = data.respond;
-if(data45 && typeof data45 == "object" && !Array.isArray(data45)){
-if(data45.status === undefined){
-const err53 = {instancePath:instancePath+"/respond",schemaPath:"#/definitions/route/properties/respond/required",keyword:"required",params:{missingProperty: "status"}};
-(vErrors ??= []).push(err53);
+let data62 = data.respond;
+if(data62 && typeof data62 == "object" && !Array.isArray(data62)){
+if(data62.status === undefined){
+const err62 = {instancePath:instancePath+"/respond",schemaPath:"#/definitions/route/properties/respond/required",keyword:"required",params:{missingProperty: "status"}};
+(vErrors ??= []).push(err62);
 errors++;
 }
-for(const key11 in data45){
-if(!(((key11 === "status") || (key11 === "headers")) || (key11 === "body"))){
-const err54 = {instancePath:instancePath+"/respond",schemaPath:"#/definitions/route/properties/respond/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key11}};
-(vErrors ??= []).push(err54);
-errors++;
-}
-}
-if(data45.status !== undefined){
-let data46 = data45.status;
-if(!(((typeof data46 == "number") && (!(data46 % 1) && !isNaN(data46))) && (isFinite(data46)))){
-const err55 = {instancePath:instancePath+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/type",keyword:"type",params:{type: "integer"}};
-(vErrors ??= []).push(err55);
-errors++;
-}
-if((typeof data46 == "number") && (isFinite(data46))){
-if(data46 > 599 || isNaN(data46)){
-const err56 = {instancePath:instancePath+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/maximum",keyword:"maximum",params:{comparison: "<=", limit: 599}};
-(vErrors ??= []).push(err56);
-errors++;
-}
-if(data46 < 200 || isNaN(data46)){
-const err57 = {instancePath:instancePath+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/minimum",keyword:"minimum",params:{comparison: ">=", limit: 200}};
-(vErrors ??= []).push(err57);
+for(const key15 in data62){
+if(!(((key15 === "status") || (key15 === "headers")) || (key15 === "body"))){
+const err63 = {instancePath:instancePath+"/respond",schemaPath:"#/definitions/route/properties/respond/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key15}};
+(vErrors ??= []).push(err63);
 errors++;
 }
 }
+if(data62.status !== undefined){
+let data63 = data62.status;
+if(!(((typeof data63 == "number") && (!(data63 % 1) && !isNaN(data63))) && (isFinite(data63)))){
+const err64 = {instancePath:instancePath+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/type",keyword:"type",params:{type: "integer"}};
+(vErrors ??= []).push(err64);
+errors++;
 }
-if(data45.headers !== undefined){
-if(!(validate132(data45.headers, {instancePath:instancePath+"/respond/headers",parentData:data45,parentDataProperty:"headers",rootData}))){
-vErrors = vErrors === null ? validate132.errors : vErrors.concat(validate132.errors);
+if((typeof data63 == "number") && (isFinite(data63))){
+if(data63 > 599 || isNaN(data63)){
+const err65 = {instancePath:instancePath+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/maximum",keyword:"maximum",params:{comparison: "<=", limit: 599}};
+(vErrors ??= []).push(err65);
+errors++;
+}
+if(data63 < 200 || isNaN(data63)){
+const err66 = {instancePath:instancePath+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/minimum",keyword:"minimum",params:{comparison: ">=", limit: 200}};
+(vErrors ??= []).push(err66);
+errors++;
+}
+}
+}
+if(data62.headers !== undefined){
+if(!(validate147(data62.headers, {instancePath:instancePath+"/respond/headers",parentData:data62,parentDataProperty:"headers",rootData}))){
+vErrors = vErrors === null ? validate147.errors : vErrors.concat(validate147.errors);
 errors = vErrors.length;
 }
 }
-if(data45.body !== undefined){
-if(!(validate22(data45.body, {instancePath:instancePath+"/respond/body",parentData:data45,parentDataProperty:"body",rootData}))){
+if(data62.body !== undefined){
+if(!(validate22(data62.body, {instancePath:instancePath+"/respond/body",parentData:data62,parentDataProperty:"body",rootData}))){
 vErrors = vErrors === null ? validate22.errors : vErrors.concat(validate22.errors);
 errors = vErrors.length;
 }
 }
 } else {
-const err58 = {instancePath:instancePath+"/respond",schemaPath:"#/definitions/route/properties/respond/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err58);
+const err67 = {instancePath:instancePath+"/respond",schemaPath:"#/definitions/route/properties/respond/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err67);
 errors++;
 }
 }
 } else {
-const err59 = {instancePath,schemaPath:"#/definitions/route/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err59);
+const err68 = {instancePath,schemaPath:"#/definitions/route/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err68);
 errors++;
 }
 validate91.errors = vErrors;
@@ -1536,9 +1717,9 @@ validate90.errors = vErrors;
 return errors === 0;
 }
 
-const schema33 = {"type":"number","minimum":0};
+const schema35 = {"type":"number","minimum":0};
 
-function validate162(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate178(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if((typeof data == "number") && (isFinite(data))){
@@ -1552,13 +1733,13 @@ const err1 = {instancePath,schemaPath:"#/definitions/number/type",keyword:"type"
 (vErrors ??= []).push(err1);
 errors++;
 }
-validate162.errors = vErrors;
+validate178.errors = vErrors;
 return errors === 0;
 }
 
-const schema34 = {"type":"integer","minimum":1,"maximum":8388608};
+const schema36 = {"type":"integer","minimum":1,"maximum":8388608};
 
-function validate164(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate180(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(!(((typeof data == "number") && (!(data % 1) && !isNaN(data))) && (isFinite(data)))){
@@ -1578,13 +1759,13 @@ const err2 = {instancePath,schemaPath:"#/definitions/integer6/minimum",keyword:"
 errors++;
 }
 }
-validate164.errors = vErrors;
+validate180.errors = vErrors;
 return errors === 0;
 }
 
-const schema35 = {"type":"array","items":{"$ref":"#/definitions/name"},"minItems":1};
+const schema37 = {"type":"array","items":{"$ref":"#/definitions/name"},"minItems":1};
 
-function validate176(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate192(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(Array.isArray(data)){
@@ -1605,7 +1786,7 @@ const err1 = {instancePath,schemaPath:"#/definitions/name2/type",keyword:"type",
 (vErrors ??= []).push(err1);
 errors++;
 }
-validate176.errors = vErrors;
+validate192.errors = vErrors;
 return errors === 0;
 }
 
@@ -1615,9 +1796,9 @@ const formats10 = FORMATS.alpnName;
 const formats16 = FORMATS.serverName;
 const formats18 = FORMATS.cidr;
 const formats24 = FORMATS.grpcMethod;
-const formats60 = FORMATS.domain;
-const formats62 = FORMATS.serverNamePattern;
-const formats66 = FORMATS.endpointAddress;
+const formats64 = FORMATS.domain;
+const formats66 = FORMATS.serverNamePattern;
+const formats70 = FORMATS.endpointAddress;
 
 function validate21(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
@@ -2558,7 +2739,7 @@ const len11 = data85.length;
 for(let i11=0; i11<len11; i11++){
 let data86 = data85[i11];
 if(typeof data86 === "string"){
-if(!(formats60(data86))){
+if(!(formats64(data86))){
 const err83 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10+"/domains/" + i11,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/items/format",keyword:"format",params:{format: "domain"}};
 (vErrors ??= []).push(err83);
 errors++;
@@ -2576,14 +2757,14 @@ errors++;
 }
 }
 if(data83.requestHeaders !== undefined){
-if(!(validate131(data83.requestHeaders, {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10+"/requestHeaders",parentData:data83,parentDataProperty:"requestHeaders",rootData}))){
-vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
+if(!(validate146(data83.requestHeaders, {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10+"/requestHeaders",parentData:data83,parentDataProperty:"requestHeaders",rootData}))){
+vErrors = vErrors === null ? validate146.errors : vErrors.concat(validate146.errors);
 errors = vErrors.length;
 }
 }
 if(data83.responseHeaders !== undefined){
-if(!(validate131(data83.responseHeaders, {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10+"/responseHeaders",parentData:data83,parentDataProperty:"responseHeaders",rootData}))){
-vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
+if(!(validate146(data83.responseHeaders, {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10+"/responseHeaders",parentData:data83,parentDataProperty:"responseHeaders",rootData}))){
+vErrors = vErrors === null ? validate146.errors : vErrors.concat(validate146.errors);
 errors = vErrors.length;
 }
 }
@@ -2639,7 +2820,7 @@ if(data93 && typeof data93 == "object" && !Array.isArray(data93)){
 for(const key14 in data93){
 const _errs161 = errors;
 if(typeof key14 === "string"){
-if(!(formats62(key14))){
+if(!(formats66(key14))){
 const err90 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/propertyNames/format",keyword:"format",params:{format: "serverNamePattern"},propertyName:key14};
 (vErrors ??= []).push(err90);
 errors++;
@@ -2816,7 +2997,7 @@ const _errs186 = errors;
 let valid50 = false;
 const _errs187 = errors;
 if(typeof data104 === "string"){
-if(!(formats66(data104))){
+if(!(formats70(data104))){
 const err109 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/0/format",keyword:"format",params:{format: "endpointAddress"}};
 (vErrors ??= []).push(err109);
 errors++;
@@ -2846,7 +3027,7 @@ errors++;
 if(data104.address !== undefined){
 let data105 = data104.address;
 if(typeof data105 === "string"){
-if(!(formats66(data105))){
+if(!(formats70(data105))){
 const err113 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14+"/address",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/address/format",keyword:"format",params:{format: "endpointAddress"}};
 (vErrors ??= []).push(err113);
 errors++;
@@ -2904,8 +3085,8 @@ errors = vErrors.length;
 }
 }
 if(data104.metadata !== undefined){
-if(!(validate120(data104.metadata, {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14+"/metadata",parentData:data104,parentDataProperty:"metadata",rootData}))){
-vErrors = vErrors === null ? validate120.errors : vErrors.concat(validate120.errors);
+if(!(validate122(data104.metadata, {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14+"/metadata",parentData:data104,parentDataProperty:"metadata",rootData}))){
+vErrors = vErrors === null ? validate122.errors : vErrors.concat(validate122.errors);
 errors = vErrors.length;
 }
 }
@@ -2981,8 +3162,8 @@ errors = vErrors.length;
 }
 }
 if(data112.serverName !== undefined){
-if(!(validate129(data112.serverName, {instancePath:instancePath+"/clusters/" + i13+"/tls/serverName",parentData:data112,parentDataProperty:"serverName",rootData}))){
-vErrors = vErrors === null ? validate129.errors : vErrors.concat(validate129.errors);
+if(!(validate144(data112.serverName, {instancePath:instancePath+"/clusters/" + i13+"/tls/serverName",parentData:data112,parentDataProperty:"serverName",rootData}))){
+vErrors = vErrors === null ? validate144.errors : vErrors.concat(validate144.errors);
 errors = vErrors.length;
 }
 }
@@ -3066,20 +3247,20 @@ errors++;
 }
 }
 if(data120.activeRequestBias !== undefined){
-if(!(validate162(data120.activeRequestBias, {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/activeRequestBias",parentData:data120,parentDataProperty:"activeRequestBias",rootData}))){
-vErrors = vErrors === null ? validate162.errors : vErrors.concat(validate162.errors);
+if(!(validate178(data120.activeRequestBias, {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/activeRequestBias",parentData:data120,parentDataProperty:"activeRequestBias",rootData}))){
+vErrors = vErrors === null ? validate178.errors : vErrors.concat(validate178.errors);
 errors = vErrors.length;
 }
 }
 if(data120.minRingSize !== undefined){
-if(!(validate164(data120.minRingSize, {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/minRingSize",parentData:data120,parentDataProperty:"minRingSize",rootData}))){
-vErrors = vErrors === null ? validate164.errors : vErrors.concat(validate164.errors);
+if(!(validate180(data120.minRingSize, {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/minRingSize",parentData:data120,parentDataProperty:"minRingSize",rootData}))){
+vErrors = vErrors === null ? validate180.errors : vErrors.concat(validate180.errors);
 errors = vErrors.length;
 }
 }
 if(data120.maxRingSize !== undefined){
-if(!(validate164(data120.maxRingSize, {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/maxRingSize",parentData:data120,parentDataProperty:"maxRingSize",rootData}))){
-vErrors = vErrors === null ? validate164.errors : vErrors.concat(validate164.errors);
+if(!(validate180(data120.maxRingSize, {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/maxRingSize",parentData:data120,parentDataProperty:"maxRingSize",rootData}))){
+vErrors = vErrors === null ? validate180.errors : vErrors.concat(validate180.errors);
 errors = vErrors.length;
 }
 }
@@ -3145,8 +3326,8 @@ errors = vErrors.length;
 }
 }
 if(data128.aggression !== undefined){
-if(!(validate162(data128.aggression, {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/slowStart/aggression",parentData:data128,parentDataProperty:"aggression",rootData}))){
-vErrors = vErrors === null ? validate162.errors : vErrors.concat(validate162.errors);
+if(!(validate178(data128.aggression, {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/slowStart/aggression",parentData:data128,parentDataProperty:"aggression",rootData}))){
+vErrors = vErrors === null ? validate178.errors : vErrors.concat(validate178.errors);
 errors = vErrors.length;
 }
 }
@@ -3349,8 +3530,8 @@ errors++;
 }
 }
 if(data142.keys !== undefined){
-if(!(validate176(data142.keys, {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/subsets/" + i15+"/keys",parentData:data142,parentDataProperty:"keys",rootData}))){
-vErrors = vErrors === null ? validate176.errors : vErrors.concat(validate176.errors);
+if(!(validate192(data142.keys, {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/subsets/" + i15+"/keys",parentData:data142,parentDataProperty:"keys",rootData}))){
+vErrors = vErrors === null ? validate192.errors : vErrors.concat(validate192.errors);
 errors = vErrors.length;
 }
 }
@@ -3368,8 +3549,8 @@ errors++;
 }
 }
 if(data142.fallbackKeys !== undefined){
-if(!(validate176(data142.fallbackKeys, {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/subsets/" + i15+"/fallbackKeys",parentData:data142,parentDataProperty:"fallbackKeys",rootData}))){
-vErrors = vErrors === null ? validate176.errors : vErrors.concat(validate176.errors);
+if(!(validate192(data142.fallbackKeys, {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/subsets/" + i15+"/fallbackKeys",parentData:data142,parentDataProperty:"fallbackKeys",rootData}))){
+vErrors = vErrors === null ? validate192.errors : vErrors.concat(validate192.errors);
 errors = vErrors.length;
 }
 }
@@ -3416,8 +3597,8 @@ errors++;
 }
 }
 if(data120.defaultSubset !== undefined){
-if(!(validate120(data120.defaultSubset, {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/defaultSubset",parentData:data120,parentDataProperty:"defaultSubset",rootData}))){
-vErrors = vErrors === null ? validate120.errors : vErrors.concat(validate120.errors);
+if(!(validate122(data120.defaultSubset, {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/defaultSubset",parentData:data120,parentDataProperty:"defaultSubset",rootData}))){
+vErrors = vErrors === null ? validate122.errors : vErrors.concat(validate122.errors);
 errors = vErrors.length;
 }
 }

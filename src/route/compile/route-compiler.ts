@@ -29,6 +29,7 @@ import {
 import { parsePathRewrite, parseTemplate } from '../path/template-parser.ts';
 import { toByteString } from '../rule/byte-string.ts';
 import { parseSubstitution } from '../rule/regex-syntax.ts';
+import { compileAffinity } from './affinity-compiler.ts';
 import { compileEdits } from './edit-compiler.ts';
 import type { Place } from './place.ts';
 import { compileHeaderRule, compileQueryRule, compileRegex } from './rule-compiler.ts';
@@ -110,6 +111,7 @@ function compileForward(route: CompiledRoute, config: ForwardConfig, place: Plac
   if (config.clusterHeader === '' && !(route.totalWeight > 0)) {
     place.at('clusters').problem('the weights of the clusters add up to nothing');
   }
+  compileAffinity(route, config);
   compileRewrite(route, config.rewrite, place.at('rewrite'));
   route.requestEdits = compileEdits(config.requestHeaders, place.at('requestHeaders'));
   route.responseEdits = compileEdits(config.responseHeaders, place.at('responseHeaders'));
