@@ -32,6 +32,8 @@ class Scene {
   readonly table = new HostTable(new SharedArrayBuffer(ROWS * HOST_ROW * 4));
   readonly cells = new Float64Array(U.CLUSTER_CELLS);
   readonly random = new Random([1, 2, 3, 4]);
+  readonly clock = new Clock();
+  private readonly stream = new LoneStream();
   readonly policy: BalancingPolicy;
   readonly rules: HostSetsConfig;
   hosts: Host[] = [];
@@ -57,7 +59,7 @@ class Scene {
 
   change(hosts: Host[]): void {
     const breakers = new BreakerTable(new SharedArrayBuffer(4 * BREAKER_ROW * 4), new Int32Array(4 * HELD_ROW));
-    const tools = { random: this.random, clock: new Clock(), hostTable: this.table, breakers, breakerRow: 0, cells: this.cells, stats: 0, localHosts: () => this.local };
+    const tools = { random: this.random, clock: this.clock, hostTable: this.table, breakers, breakerRow: 0, cells: this.cells, stats: 0, localHosts: () => this.local };
     this.hosts = hosts;
     this.sets = new HostSets({ loadBalancing: balancing({ policy: this.policy }), hostSets: this.rules }, hosts, tools, this.sets);
     this.picker = this.sets.picker();
@@ -67,6 +69,7 @@ class Scene {
   flag(flags: number, ...hosts: number[]): void {
     for (const i of hosts) this.table.raise(CLUSTER, this.hosts[i]!.row, flags);
     this.picker = this.sets!.picker();
+    this.clock.now += 100; // time for tables to be built in
   }
 
   heal(...hosts: number[]): void {
@@ -75,9 +78,14 @@ class Scene {
   }
 
   pick(subset: Metadata | null = null): Host | null {
-    const stream = new LoneStream();
-    stream.subset = subsetKey(subset);
-    return this.picker!.pick(stream, []);
+    this.stream.subset = subsetKey(subset);
+    return this.picker!.pick(this.stream, []);
+  }
+
+  /** One request of a caller that always hashes to this. */
+  pickByHash(high: number, low: number): Host | null {
+    Object.assign(this.stream, { isHashed: true, hashHigh: high | 0, hashLow: low | 0 });
+    return this.pick();
   }
 
   /** How many of so many picks fall into each class, in percent; '-' is none. */
@@ -296,6 +304,42 @@ t.test('zone-aware holds for the first level alone', (t) => {
   scene.local = { hosts: scene.make(zones({ a: 1, b: 1 })), row: LOCAL };
   scene.flag(HOST_FAILED_ACTIVE, 0, 1, 2, 3, 4, 5, 6, 7);
   near(t, scene.shares(byZone), { a: 50, b: 50 });
+  t.end();
+});
+
+// ---- policies by hash ----
+
+t.test('by hash: a caller stays at one level and one host, whoever picks', (t) => {
+  const down = (scene: Scene): Scene => {
+    scene.flag(HOST_FAILED_ACTIVE, 0, 1, 2, 3, 4);
+    return scene;
+  };
+  const one = down(new Scene(levels(10, 10), {}, 'maglev'));
+  const other = down(new Scene(levels(10, 10), {}, 'maglev'));
+  other.random.int32();
+  const counts = [0, 0];
+  for (let i = 0; i < 2000; i++) {
+    const [high, low] = [Math.imul(i, 0x9e3779b1), Math.imul(i + 7, 0x85ebca6b)];
+    const host = one.pickByHash(high, low)!;
+    counts[host.priority]!++;
+    if (other.pickByHash(high, low)!.text !== host.text) t.fail(`hash ${high} ${low}`);
+    // 64 bits by 100, as Envoy has it: below 70 is the first level.
+    const percent = Number(((BigInt(high >>> 0) << 32n) | BigInt(low >>> 0)) % 100n);
+    if (host.priority !== (percent < 70 ? 0 : 1)) t.fail(`level of ${percent}`);
+  }
+  t.ok(counts[0]! > 1300 && counts[0]! < 1500, String(counts));
+  t.end();
+});
+
+t.test('by hash: zones are folded into the weights of the hosts', (t) => {
+  const scene = new Scene(zones({ a: 1, b: 4, c: 2 }), { localityWeights: { a: 3, b: 1, c: 0 } }, 'maglev');
+  near(t, scene.shares(byZone), { a: 75, b: 25 });
+  scene.flag(HOST_FAILED_ACTIVE, 1, 2);
+  near(t, scene.shares(byZone), { a: 75, b: 25 });
+  t.same(Object.keys(scene.shares(byText)), ['h0', 'h3', 'h4'], 'as in Envoy the weight stays, whatever is left of the zone');
+  scene.flag(HOST_FAILED_ACTIVE, 0);
+  near(t, scene.shares(byZone), { a: 75, b: 25 });
+  t.equal(scene.stat(U.LB_HEALTHY_PANIC), 10_000, 'in panic the zones keep their weights');
   t.end();
 });
 
