@@ -107,6 +107,7 @@ export class Cluster {
       if (endpoint.hostname !== '') host.foundAs(endpoint.hostname);
       // A connection that told its host of a caller is that caller's, one that did not is nobody's: they do not mix.
       if (config.loadBalancing.policy === 'peakEwma') host.latency = old?.latency ?? new Latency();
+      // A connection that told its host of a caller is that caller's, one that did not is nobody's: they do not mix.
       // Requests under way give back what they took where they took it.
       if (sameWay && old !== undefined && old.pool !== null && old.breakers === host.breakers) {
         before.delete(endpoint.text);

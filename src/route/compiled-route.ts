@@ -81,6 +81,8 @@ export class CompiledRoute {
   /** What makes the filters of its requests, filled by `proxy` as well; null: there are none. */
   filters: unknown = null;
 
+  /** Which of the cluster's hosts may be chosen (`config/subset-key.ts`); '': all. */
+  subset = '';
   /** What its requests are hashed by, for clusters that pick by hash. */
   hashRules: readonly HashRule[] = [];
   sticky: StickyRule | null = null;

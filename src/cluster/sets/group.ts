@@ -72,7 +72,8 @@ export class Group {
     const { tools } = this;
     const levels = groups.map((group, i) => this.level(i, group, loads.panic[i]!));
     const failOnPanic = this.rules.sets.zoneAware?.failTrafficOnPanic ?? false;
-    return new LevelPicker(levels, [...loads.healthy, ...loads.degraded], { random: tools.random, cells: tools.cells, stats: tools.stats, failOnPanic });
+    const byHash = usesTable(this.rules.balancing);
+    return new LevelPicker(levels, [...loads.healthy, ...loads.degraded], { random: tools.random, cells: tools.cells, stats: tools.stats, byHash, failOnPanic });
   }
 
   private level(index: number, group: HostGroup, panic: boolean): Level {

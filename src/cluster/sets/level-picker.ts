@@ -33,6 +33,8 @@ export interface LevelTools {
   readonly cells: Float64Array;
   /** First cell of `cluster.NAME.*`. */
   readonly stats: number;
+  /** A request with a hash goes to the level that its hash says, so that it comes back to the same host. */
+  readonly byHash: boolean;
   /** Panic is no reason to use hosts that are not healthy. */
   readonly failOnPanic: boolean;
 }
@@ -73,11 +75,16 @@ export class LevelPicker implements Picker {
     return usable.zones[zone]!.pick(stream, tried);
   }
 
-  private draw(_stream: StreamRecord): number {
+  private draw(stream: StreamRecord): number {
     const { ends } = this;
-    const at = this.tools.random.below(100);
+    const at = this.tools.byHash && stream.isHashed ? hundredth(stream.hashHigh, stream.hashLow) : this.tools.random.below(100);
     let place = 0;
     while (at >= ends[place]!) place++;
     return place;
   }
+}
+
+/** The remainder by 100 of 64 bits: 2^32 leaves 96. */
+function hundredth(high: number, low: number): number {
+  return (((high >>> 0) % 100) * 96 + ((low >>> 0) % 100)) % 100;
 }
