@@ -3,7 +3,7 @@
 import t from 'tap';
 import { Maglev } from '../../src/cluster/lb/maglev.ts';
 import { Ring } from '../../src/cluster/lb/ring.ts';
-import { maglevShares, ringShares } from '../../src/cluster/lb/shares.ts';
+import { maglevShares, ringShares } from '../../src/core/hash-shares.ts';
 import { hashed, xxHash64 } from '../../src/core/xx-hash.ts';
 import { Balance } from './lb-harness.ts';
 
