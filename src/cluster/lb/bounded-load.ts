@@ -6,11 +6,11 @@
 // Where Envoy compares the requests that a host has with its slots, this counts the coming one too: no host ever exceeds
 // its bound, which is rounded up to a whole request. Requests are those of all workers.
 
+import { normalized } from '../../core/hash-shares.ts';
 import { RES_RQ, type Breakers } from '../../shared/breaker-table.ts';
 import type { Host } from '../host.ts';
 import type { PickerTools } from '../pick.ts';
 import { activeRequests } from './active.ts';
-import { normalized } from './hash-table.ts';
 
 export class BoundedLoad {
   private readonly factor: number;

@@ -19,10 +19,3 @@ export abstract class HashTable {
   /** Place of the host for this hash; a higher `attempt` gives another entry, that of a neighbour or any other one. */
   abstract find(high: number, low: number, attempt: number): number;
 }
-
-/** Weights that add up to 1, as Envoy computes them: the same doubles give the same tables. */
-export function normalized(weights: ArrayLike<number>): Float64Array {
-  let sum = 0;
-  for (let i = 0; i < weights.length; i++) sum += weights[i]!;
-  return Float64Array.from(weights, (weight) => weight / sum);
-}

@@ -75,17 +75,19 @@ export class LeastRequestPicker {
     const n = this.hosts.length;
     let best = -1;
     let fewest = Infinity;
+    let equals = 0;
     for (let k = 0; k < choices; k++) {
       const last = n - choices + k;
       let place = this.random.below(last + 1);
       if (isAmong(drawn, k, place)) place = last;
       drawn[k] = place;
       const active = this.active(place);
-      // Floyd's order is not random: among equals any may come first.
-      if (active < fewest || (active === fewest && this.random.below(k + 1) === 0)) {
-        best = place;
-        fewest = active;
-      }
+      if (active > fewest) continue;
+      // Floyd's order is not random: each of those that are equal is as likely as the others.
+      equals = active < fewest ? 1 : equals + 1;
+      if (equals > 1 && this.random.below(equals) !== 0) continue;
+      best = place;
+      fewest = active;
     }
     return best;
   }

@@ -3,9 +3,9 @@
 // put themselves on the next free entry of their own permutation of the table; one of half the greatest weight every other
 // time. Worker thread.
 
+import { byName, normalized } from '../../core/hash-shares.ts';
 import { hashed, xxHash64 } from '../../core/xx-hash.ts';
-import { HashTable, normalized } from './hash-table.ts';
-import { byName, remainder } from './shares.ts';
+import { HashTable } from './hash-table.ts';
 
 const TWO_32 = 4294967296;
 
@@ -98,4 +98,10 @@ export class Maglev extends HashTable {
 /** A 64-bit number, in two halves, modulo one below 2^23. */
 function modulo(high: number, low: number, by: number): number {
   return remainder(((high >>> 0) % by) * (TWO_32 % by) + (low >>> 0), by);
+}
+
+/** For whole numbers below 2^52; quicker than `%`, which leaves the machine's code for doubles. */
+function remainder(value: number, by: number): number {
+  const rest = value - Math.floor(value / by) * by;
+  return rest >= by ? rest - by : rest < 0 ? rest + by : rest;
 }

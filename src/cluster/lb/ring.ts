@@ -5,9 +5,9 @@
 // Hashes are spread evenly, so the ring is sorted by dropping them into as many buckets as there are entries, and found by
 // the same buckets: both cost a few steps per entry, however many there are. Building: hash → place → sort within buckets.
 
+import { normalized, ringShares } from '../../core/hash-shares.ts';
 import { hashed, xxHash64 } from '../../core/xx-hash.ts';
-import { HashTable, normalized } from './hash-table.ts';
-import { ringShares } from './shares.ts';
+import { HashTable } from './hash-table.ts';
 
 const HASHING = 0;
 const PLACING = 1;

@@ -48,8 +48,9 @@ export function byName(names: readonly string[]): number[] {
   return names.map((_, i) => i).sort((a, b) => (names[a]! < names[b]! ? -1 : names[a]! > names[b]! ? 1 : 0));
 }
 
-/** For whole numbers below 2^52; quicker than `%`, which leaves the machine's code for doubles. */
-export function remainder(value: number, by: number): number {
-  const rest = value - Math.floor(value / by) * by;
-  return rest >= by ? rest - by : rest < 0 ? rest + by : rest;
+/** Weights that add up to 1, as Envoy computes them: the same doubles give the same tables. */
+export function normalized(weights: ArrayLike<number>): Float64Array {
+  let sum = 0;
+  for (let i = 0; i < weights.length; i++) sum += weights[i]!;
+  return Float64Array.from(weights, (weight) => weight / sum);
 }
