@@ -105,7 +105,6 @@ export class Cluster {
       const host = new Host(endpoint.address, endpoint.text, endpoint.weight, plan.hosts[i]!);
       placeHost(host, endpoint);
       if (endpoint.hostname !== '') host.foundAs(endpoint.hostname);
-      // A connection that told its host of a caller is that caller's, one that did not is nobody's: they do not mix.
       if (config.loadBalancing.policy === 'peakEwma') host.latency = old?.latency ?? new Latency();
       // A connection that told its host of a caller is that caller's, one that did not is nobody's: they do not mix.
       // Requests under way give back what they took where they took it.

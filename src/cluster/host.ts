@@ -29,8 +29,6 @@ export class Host {
   priority = 0;
   zone = '';
   metadata: Metadata = [];
-  /** Where the policy asks for it: how long its answers take. */
-  latency: Latency | null = null;
   pool: Pool | null = null;
   /** Plain TCP connections, for CONNECT; null until one is wanted. */
   tunnels: Pool | null = null;

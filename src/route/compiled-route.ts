@@ -87,8 +87,6 @@ export class CompiledRoute {
   hashRules: readonly HashRule[] = [];
   sticky: StickyRule | null = null;
 
-  /** Which of the cluster's hosts may be chosen (`config/subset-key.ts`); '': all. */
-  subset = '';
   rewriteKind = REWRITE_NONE;
   rewriteText = '';
   rewriteRegex: LinearRegex | null = null;
