@@ -3,6 +3,7 @@
 // Worker thread; works on the Journey only. Requests that are no gRPC call never come here.
 
 import { grpcStatusOf, httpStatusOf } from '../core/grpc-status.ts';
+import type { StreamRecord } from '../core/stream.ts';
 import { grpcStatusIn, grpcTimeout, writeGrpcMessage, writeGrpcTimeout } from '../http/grpc.ts';
 import type { CompiledRoute } from '../route/compiled-route.ts';
 import type { Journey } from './journey.ts';
@@ -38,9 +39,9 @@ export function noteAnswerHead(journey: Journey): void {
 }
 
 /** The status that says whether the host did its work: of a trailers-only answer that of gRPC, in HTTP's terms. */
-export function judgedStatus(journey: Journey): number {
-  const status = journey.isGrpc ? grpcStatusIn(journey.resHead) : -1;
-  return status < 0 ? journey.status : httpStatusOf(status);
+export function judgedStatus({ isGrpc, resHead, status }: StreamRecord): number {
+  const grpcStatus = isGrpc ? grpcStatusIn(resHead) : -1;
+  return grpcStatus < 0 ? status : httpStatusOf(grpcStatus);
 }
 
 /** The answer is complete. */
