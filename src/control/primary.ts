@@ -313,7 +313,7 @@ export class Primary implements AdminView {
   private makeOutlierDetection(memory: SharedMemory): OutlierDetection {
     const { hostTable, ownCells } = memory;
     const log = (path: string, line: string): void => this.logs.append(path, Buffer.from(line));
-    return new OutlierDetection({ hostTable, cells: ownCells, cell: (index) => memory.cell(index), random: new Random(), time: this.time, timers: this.options.timers, log });
+    return new OutlierDetection({ hostTable, cells: ownCells, cell: (index) => memory.cell(index), random: new Random(), time: this.time, timers: this.options.timers, log, published: () => this.published });
   }
 
   private async startAdmin(snapshot: Snapshot, crew: Crew): Promise<void> {

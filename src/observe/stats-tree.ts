@@ -4,6 +4,7 @@
 import type { ClusterConfig, ListenerConfig, Snapshot } from '../config/snapshot.ts';
 import { type Address, formatAddress } from '../core/address.ts';
 import { RES_CX, RES_PENDING, RES_RETRY, RES_RQ, type Resource } from '../shared/breaker-table.ts';
+import { HOST_DEGRADED, HOST_EXCLUDED, HOST_PENDING_ACTIVE, HOST_UNHEALTHY } from '../shared/host-table.ts';
 import type { ClusterPlan, ListenerPlan, Plan } from '../shared/plan.ts';
 import type { SharedState } from '../shared/registry.ts';
 import { CODE_NAMES } from './code-slots.ts';
@@ -139,6 +140,7 @@ function clusterScope(cluster: ClusterConfig, places: ClusterPlan, shared: Share
   stats.push(...readAll(UPDATE_STATS, blockReader(shared, places.stats + UPDATE_AT)));
   stats.push(...hashStats(cluster, places, shared));
   stats.push(...breakerStats(places.breakers, shared), ...membershipStats(cluster, shared));
+  stats.push(...breakerStats(places.breakers, shared), ...membershipStats(cluster, places, shared));
   if (cluster.outlierDetection !== null) stats.push(...outlierStats(places, shared));
   const label = sanitize(cluster.name);
   return {
@@ -180,15 +182,17 @@ function outlierStats({ stats, row }: ClusterPlan, shared: SharedState): Stat[] 
   return [...counted, { name: 'ejections_active', kind: 'gauge' as const, value: active, used }].map((stat) => ({ ...stat, name: `outlier_detection.${stat.name}` }));
 }
 
-/** Endpoints are all healthy until something checks them. */
-function membershipStats({ name: cluster, endpoints }: ClusterConfig, shared: SharedState): Stat[] {
+/** Endpoints are all healthy until something finds them to be otherwise. */
+function membershipStats({ name: cluster, type, endpoints }: ClusterConfig, { hosts }: ClusterPlan, shared: SharedState): Stat[] {
   const gauge = (name: string, value: number): Stat => ({ name: `membership_${name}`, kind: 'gauge', value, used: true });
+  const flags = type === 'originalDst' ? [] : hosts.map(({ row }) => shared.hostTable.flags(row));
+  const count = (mask: number, wanted: number): number => flags.filter((flag) => (flag & mask) === wanted).length;
   return [
     { name: 'membership_change', kind: 'counter', value: shared.memberChanges(cluster), used: true },
     gauge('total', endpoints.length),
-    gauge('healthy', endpoints.length),
-    gauge('degraded', 0),
-    gauge('excluded', 0),
+    gauge('healthy', count(HOST_UNHEALTHY | HOST_DEGRADED, 0)),
+    gauge('degraded', count(HOST_UNHEALTHY | HOST_DEGRADED, HOST_DEGRADED)),
+    gauge('excluded', flags.length - count(HOST_PENDING_ACTIVE | HOST_EXCLUDED, 0)),
   ];
 }
 

@@ -42,6 +42,9 @@ export function noteAnswerHead(journey: Journey): void {
 export function judgedStatus(answer: StreamRecord): number {
   const status = answer.isGrpc ? grpcStatusIn(answer.resHead) : -1;
   return status < 0 ? answer.status : httpStatusOf(status);
+export function judgedStatus({ isGrpc, resHead, status }: StreamRecord): number {
+  const grpcStatus = isGrpc ? grpcStatusIn(resHead) : -1;
+  return grpcStatus < 0 ? status : httpStatusOf(grpcStatus);
 }
 
 /** The answer is complete. */

@@ -44,11 +44,13 @@ class FakeView implements AdminView {
   cell(index: number): number {
     return [HOST_CX_TOTAL, HOST_CX_CONNECT_FAIL, HOST_RQ_ERROR].includes(index - ROW) ? 1 : 0;
   }
-  successRate(): number {
-    return -1;
+  rates: readonly [external: number, local: number] = [-1, -1];
+  figures: OutlierFigures | null = null;
+  successRate(cluster: string, host: number, local: boolean): number {
+    return cluster === 'app' && host === 1 ? this.rates[local ? 1 : 0] : -1;
   }
   outlierFigures(): OutlierFigures | null {
-    return null;
+    return this.figures;
   }
   failHealthCheck(fail: boolean): void {
     this.book.push(`fail ${fail}`);
@@ -95,6 +97,28 @@ t.test('/clusters as JSON', async (t) => {
   const expected = JSON.parse(golden('clusters.json')) as { cluster_statuses: { circuit_breakers: { thresholds: unknown[] } }[] };
   expected.cluster_statuses[0]!.circuit_breakers.thresholds.length = 1;
   t.equal(reply.body, `${JSON.stringify(expected, null, 1)}\n`, 'key by key, in order');
+});
+
+t.test('/clusters shows what outlier detection has found, as Envoy writes it', async (t) => {
+  const view = new FakeView();
+  view.rates = [88.88888888888889, -1];
+  view.figures = { external: { average: 800 / 9, threshold: 100 / 3 }, local: { average: -1, threshold: -1 } };
+  const { get } = await setUp(t, view);
+  const lines = (await get('/clusters')).body.split('\n');
+  t.same(lines.slice(1, 5), [
+    'app::outlier::success_rate_average::88.8889', 'app::outlier::success_rate_ejection_threshold::33.3333',
+    'app::outlier::local_origin_success_rate_average::-1', 'app::outlier::local_origin_success_rate_ejection_threshold::-1',
+  ]);
+  t.ok(lines.includes('app::127.0.0.1:13000::success_rate::88.88888888888889'));
+  t.ok(lines.includes('app::127.0.0.1:13000::local_origin_success_rate::-1'));
+  const [status] = (JSON.parse((await get('/clusters?format=json')).body) as { cluster_statuses: Record<string, unknown>[] }).cluster_statuses;
+  t.same(Object.keys(status!).slice(0, 3), ['name', 'success_rate_ejection_threshold', 'host_statuses']);
+  t.same(status!['success_rate_ejection_threshold'], { value: 100 / 3 });
+  const [host] = status!['host_statuses'] as Record<string, unknown>[];
+  t.same(host!['success_rate'], { value: 88.88888888888889 });
+  t.notOk('local_origin_success_rate' in host!);
+  view.rates = [-1, 0];
+  t.match((await get('/clusters')).body, 'app::127.0.0.1:13000::local_origin_success_rate::0\n');
 });
 
 t.test('/clusters can be filtered, and shows an unlimited breaker as the largest number', async (t) => {

@@ -6,7 +6,7 @@ import t from 'tap';
 import { Ejector } from '../../src/cluster/ejector.ts';
 import type { OutlierDocument } from '../../src/config/outlier.ts';
 import type { ClusterConfig } from '../../src/config/snapshot.ts';
-import { OutlierDetection } from '../../src/control/outlier/outlier-detection.ts';
+import { type Carried, OutlierDetection } from '../../src/control/outlier/outlier-detection.ts';
 import { Random } from '../../src/core/random.ts';
 import { HOST_LOCAL_BAD, HOST_LOCAL_GOOD, HOST_OUTLIER_BAD, HOST_OUTLIER_GOOD } from '../../src/observe/stat-names.ts';
 import { CLUSTER_CELLS, DETECT_5XX } from '../../src/observe/upkeep-stats.ts';
@@ -30,6 +30,7 @@ class Bench {
   readonly detection: OutlierDetection;
   private readonly random = new Random([1, 2, 3, 4]);
   private config!: ClusterConfig;
+  private carried: Carried | null = null;
 
   constructor(outlier: OutlierDocument | null = {}, hosts = 5) {
     this.detection = new OutlierDetection({
@@ -39,6 +40,7 @@ class Bench {
       random: this.random,
       time: this.timers,
       timers: this.timers,
+      published: () => this.carried,
       log: (path, line) => void this.lines.push({ path, ...(JSON.parse(line) as object) }),
     });
     // Nobody may take time 0 for "never".
@@ -47,10 +49,16 @@ class Bench {
   }
 
   follow(outlier: OutlierDocument | null, hosts: number | readonly number[]): void {
+    this.carry(outlier, hosts);
+    this.detection.follow(this.carried!);
+  }
+
+  /** The workers carry other endpoints, and nobody says so. */
+  carry(outlier: OutlierDocument | null, hosts: number | readonly number[]): void {
     const ports = typeof hosts === 'number' ? Array.from({ length: hosts }, (_, i) => i) : hosts;
     this.config = clusterConfig('app', ports, { outlierDetection: outlier === null ? null : outlierConfig(outlier) });
     const plan: ClusterPlan = { stats: 0, ssl: 0, grpc: {}, histograms: 0, breakers: 0, row: CLUSTER_ROW, hosts: ports.map((port) => ({ row: this.row(port), cells: this.hostCells(port), breakers: -1 })) };
-    this.detection.follow({ snapshot: { clusters: [this.config] }, plan: { clusters: { app: plan } } });
+    this.carried = { snapshot: { clusters: [this.config] }, plan: { clusters: { app: plan } } };
   }
 
   row(host: number): number {
@@ -289,17 +297,17 @@ t.test('an ejected host is not judged, and does not shift the mean of the others
 t.test('a health check that succeeds lets a host back at once, unless that is not wanted', async (t) => {
   const bench = new Bench(SECOND);
   bench.eject();
-  bench.detection.checkPassed('app', bench.row(0));
+  bench.detection.checkPassed(CLUSTER_ROW, bench.row(0));
   t.notOk(bench.out());
   t.equal(bench.active, 0);
-  bench.detection.checkPassed('app', bench.row(0));
+  bench.detection.checkPassed(CLUSTER_ROW, bench.row(0));
   t.equal(bench.active, 0, 'only once');
   bench.timers.advance(1000);
   t.equal(bench.times(), 0, 'and its time is forgiven as after any return');
-  bench.detection.checkPassed('other', bench.row(0));
+  bench.detection.checkPassed(CLUSTER_ROW + 50, bench.row(0));
   const strict = new Bench({ ...SECOND, successfulActiveHealthCheckUnejectHost: false });
   strict.eject();
-  strict.detection.checkPassed('app', strict.row(0));
+  strict.detection.checkPassed(CLUSTER_ROW, strict.row(0));
   t.ok(strict.out());
 });
 
@@ -327,6 +335,21 @@ t.test('reload: hosts that stay are what they were, those that go give their roo
   bench.table.raise(CLUSTER_ROW, bench.row(3), HOST_FAILED_OUTLIER);
   bench.timers.advance(60_000);
   t.ok(bench.out(3), 'and nobody looks any more');
+});
+
+t.test('endpoints that change between configurations are noticed at the next look', async (t) => {
+  const bench = new Bench({ ...SECOND, maxEjectionPercent: 50 }, 2);
+  bench.eject(0);
+  bench.carry({ ...SECOND, maxEjectionPercent: 50 }, [1, 2, 3]);
+  bench.answered(2, 3, 0);
+  bench.timers.advance(1000);
+  t.same([bench.out(0), bench.active], [false, 0], 'who has gone is ejected no more');
+  t.equal(bench.eject(3), 'ejected');
+  t.equal(await bench.untilBack(3), 30);
+  bench.carry({ ...SECOND, eventLog: 'log' }, [4, 5]);
+  bench.eject(5);
+  bench.detection.noteFinding({ cluster: 'app', host: bench.row(5), detector: DETECT_5XX, enforced: true });
+  t.match(bench.lines, [{ upstream_url: '127.0.0.1:5', num_ejections: 1 }]);
 });
 
 t.test('a cluster that goes leaves nothing behind', async (t) => {

@@ -66,3 +66,12 @@ export const ENVOY_LISTENER_NAMES: ReadonlySet<string> = new Set([
   'http.PREFIX.downstream_rq_completed', 'network_extension_config_missing', 'no_filter_chain_match', 'worker_N.downstream_cx_active',
   'worker_N.downstream_cx_total',
 ]);
+
+/** Of a cluster with outlier detection. Envoy 1.40 has `ejections_detected_degradation` besides: hosts that say that they are degraded. */
+export const ENVOY_OUTLIER_NAMES: readonly string[] = [
+  'active', 'consecutive_5xx', 'detected_consecutive_5xx', 'detected_consecutive_gateway_failure', 'detected_consecutive_local_origin_failure',
+  'detected_failure_percentage', 'detected_local_origin_failure_percentage', 'detected_local_origin_success_rate', 'detected_success_rate',
+  'enforced_consecutive_5xx', 'enforced_consecutive_gateway_failure', 'enforced_consecutive_local_origin_failure', 'enforced_failure_percentage',
+  'enforced_local_origin_failure_percentage', 'enforced_local_origin_success_rate', 'enforced_success_rate', 'enforced_total', 'overflow',
+  'success_rate', 'total',
+].map((name) => `outlier_detection.ejections_${name}`);

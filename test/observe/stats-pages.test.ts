@@ -9,11 +9,14 @@ import { SHAPES } from '../../src/observe/shapes.ts';
 import * as S from '../../src/observe/stat-names.ts';
 import { StatsPages, type StatsQuery } from '../../src/observe/stats-pages.ts';
 import type { OwnStat } from '../../src/observe/stats-tree.ts';
+import { EJECTIONS_ENFORCED_TOTAL, OUTLIER_AT } from '../../src/observe/upkeep-stats.ts';
 import { BreakerTable, RES_CX, RES_RQ } from '../../src/shared/breaker-table.ts';
+import { HOST_DEGRADED, HOST_EXCLUDED, HOST_FAILED_OUTLIER } from '../../src/shared/host-table.ts';
 import type { Plan } from '../../src/shared/plan.ts';
 import { SharedState } from '../../src/shared/registry.ts';
 import { Stripe } from '../../src/shared/stripe.ts';
-import { ENVOY_CLUSTER_NAMES, ENVOY_HTTP_NAMES, ENVOY_LISTENER_NAMES } from './envoy-names.ts';
+import { ENVOY_CLUSTER_NAMES, ENVOY_HTTP_NAMES, ENVOY_LISTENER_NAMES, ENVOY_OUTLIER_NAMES } from './envoy-names.ts';
+import { outlierConfig } from '../support/outlier.ts';
 import { clusterConfig, listenerConfig, snapshot } from '../support/snapshots.ts';
 
 const OWN: readonly OwnStat[] = [
@@ -340,4 +343,21 @@ t.test('gRPC: per method and for the rest, from the first use on, under Envoy\'s
   t.match(prometheus, /^envoy_cluster_grpc_total\{envoy_cluster_name="app"\} 1$/m);
   t.match(prometheus, /^envoy_cluster_grpc_5\{envoy_grpc_bridge_method="M",/m);
   t.equal(prometheus.match(/# TYPE envoy_cluster_grpc_total/g)!.length, 1);
+});
+
+t.test('outlier_detection.*: Envoy\'s names, where there is outlier detection; and who is ejected is not healthy', async (t) => {
+  const watched = clusterConfig('app', [1, 2, 3], { outlierDetection: outlierConfig() });
+  const { pages, shared, stripes, plan } = house(snapshot({ clusters: [watched, clusterConfig('plain', [4])] }));
+  const { stats, row, hosts } = plan.clusters['app']!;
+  const names = (query: StatsQuery): string[] => pages.text(query).trimEnd().split('\n').map((line) => line.slice(0, line.indexOf(': ')));
+  t.same(names(filter('outlier')), ENVOY_OUTLIER_NAMES.map((name) => `cluster.app.${name}`), 'in the order of their names');
+  t.same(names(filter('outlier', true)).filter((name) => name !== ''), [], 'none of them used');
+  stripes[1]!.cells[stats + OUTLIER_AT + EJECTIONS_ENFORCED_TOTAL]!++;
+  shared.ownCells[stats + OUTLIER_AT + EJECTIONS_ENFORCED_TOTAL]! += 2;
+  shared.hostTable.tryEject(row, 9);
+  shared.hostTable.raise(row, hosts[0]!.row, HOST_FAILED_OUTLIER);
+  shared.hostTable.raise(row, hosts[1]!.row, HOST_DEGRADED | HOST_EXCLUDED);
+  t.equal(pages.text(filter('outlier.*(enforced_total|active)')), 'cluster.app.outlier_detection.ejections_active: 1\ncluster.app.outlier_detection.ejections_enforced_total: 3\n');
+  t.equal(pages.text(filter('app.membership_[dehx]')), ['degraded: 1', 'excluded: 1', 'healthy: 1', ''].map((line) => (line === '' ? '' : `cluster.app.membership_${line}`)).join('\n'));
+  t.match(pages.prometheus(filter('ejections_active')), 'envoy_cluster_outlier_detection_ejections_active{envoy_cluster_name="app"} 1');
 });
