@@ -99,9 +99,9 @@ export const DEFAULTS = {
     /** Envoy: 429, headers off. */
     status: 429,
     rateLimitHeaders: false,
-    /** Envoy's 20 suits routes; callers are more. Takes 64 KiB. */
-    maxValues: 1024,
   },
+  /** Envoy's 20 suits routes; callers are more. Takes 64 KiB. */
+  descriptor: { maxValues: 1024 },
   /** What nginx, HAProxy and Envoy's breakers say when there is no room: try again. */
   concurrencyLimit: { status: 503 },
   adaptiveConcurrency: {

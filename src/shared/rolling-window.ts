@@ -60,8 +60,8 @@ export class RollingWindow {
     return second;
   }
 
-  /** Of a second: the ring has one more than the window. */
+  /** The ring has one more second than the window. Before the machine's first second nothing was counted. */
   private slotOf(second: number): number {
-    return this.at + RING + 2 * (second % (this.seconds + 1));
+    return this.at + RING + 2 * (Math.max(0, second) % (this.seconds + 1));
   }
 }

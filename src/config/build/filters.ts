@@ -46,8 +46,8 @@ export function buildRouteFilters(changes: RouteFiltersDocument | undefined, abo
 
 function buildLimit(settings: FilterSettings, { statPrefix, path }: FilterPlace): LimitConfig {
   const config = limitOf(settings);
-  const named = { ...config, statPrefix: Object.values(settings)[0]!.statPrefix ?? statPrefix };
-  return { ...named, key: contentHash([path, named]) };
+  const own = Object.values(settings)[0]!.statPrefix;
+  return { ...config, statPrefix: own ?? statPrefix, key: contentHash([path, config, own ?? '']) };
 }
 
 /** Without those keys that depend on the place. */
@@ -88,7 +88,7 @@ function descriptorOf(document: DescriptorDocument): DescriptorConfig {
     if (entry.prefix !== undefined) return { kind: 'prefix' as const, name: '', value: entry.prefix };
     return { kind: 'method' as const, name: '', value: entry.method! };
   });
-  const copies = entries.some(({ value }) => value === null) ? (document.maxValues ?? DEFAULTS.localRateLimit.maxValues) : 1;
+  const copies = entries.some(({ value }) => value === null) ? (document.maxValues ?? DEFAULTS.descriptor.maxValues) : 1;
   return { entries, bucket: bucketOf(document, document.maxTokens, copies) };
 }
 

@@ -46,7 +46,7 @@ function descriptor(): Schema {
     entries: list('What a request must be like, all of it.', entry, { minItems: 1 }),
     ...bucket(),
     maxTokens: integer('How many of these requests may come at once, when none has come for a while.', { minimum: 1, maximum: MAX_TOKENS }),
-    maxValues: integer('Where values have tokens of their own: for how many at one time. Beyond it some share them.', { minimum: 8, maximum: MAX_DYNAMIC_VALUES }, { default: DEFAULTS.localRateLimit.maxValues }),
+    maxValues: integer('Where values have tokens of their own: for how many at one time. Beyond it some share them.', { minimum: 8, maximum: MAX_DYNAMIC_VALUES }, { default: DEFAULTS.descriptor.maxValues }),
   }, ['entries', 'maxTokens']);
 }
 
@@ -82,7 +82,7 @@ function adaptiveConcurrency(): Schema {
     concurrencyUpdateInterval: text('How often the limit is computed anew; at least 1ms.', 'duration', { default: defaults.concurrencyUpdateInterval }),
     maxConcurrencyLimit: integer('The limit never rises above this.', { minimum: 1, maximum: MAX_COUNT }, { default: defaults.maxConcurrencyLimit }),
     minRtt: described('The latency of an upstream that is not loaded.', object('minRtt', {
-      interval: text(`${oneRtt} How often it is measured anew. Default: 60s, unless it is fixed.`, 'duration'),
+      interval: text(`${oneRtt} How often it is measured anew.`, 'duration', { default: rtt.interval }),
       fixed: text(`${oneRtt} It is this and never measured.`, 'duration'),
       requestCount: integer('How many requests are measured.', { minimum: 1, maximum: 1_000_000 }, { default: rtt.requestCount }),
       jitterPercent: percent('Up to this much of the interval is added, differently each time.', rtt.jitterPercent),
