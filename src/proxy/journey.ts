@@ -22,7 +22,7 @@ import { ANSWERING, ASKED, Attempts, FREE, RESTING, WAITING } from './attempts.t
 import { callTimeout, grpcReply, noteAnswerEnd, noteAnswerHead } from './grpc.ts';
 import { clusterOf, editRequest } from './onward.ts';
 import { GONE, IDLE_DOWN, IDLE_UP, MALFORMED, NO_HOST, TIMED_OUT, TOO_LARGE, TOO_LONG, TOO_SLOW } from './faults.ts';
-import { detailsAfterStart, replyOf, type LocalReply } from './reply.ts';
+import { detailsAfterStart, mildReply, replyOf, type LocalReply } from './reply.ts';
 import { retryStateOf } from './retry-wishes.ts';
 import { refusalOfUpgrade } from './tunnel.ts';
 
@@ -372,7 +372,7 @@ export class Journey extends Attempts implements TimerTarget {
   protected fail(why: Fault): void {
     if (this.phase !== ANSWERING) {
       const local = replyOf(why);
-      this.reply(local.status === 504 && this.retry !== null && this.retry.timeoutStatus !== 504 ? { ...local, status: this.retry.timeoutStatus, body: '' } : local);
+      this.reply(this.retry !== null && this.retry.timeoutStatus !== 504 ? mildReply(local, this.retry.timeoutStatus) : local);
       return;
     }
     const { flags, details } = detailsAfterStart(why);

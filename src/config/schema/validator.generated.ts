@@ -771,7 +771,7 @@ validate114.errors = vErrors;
 return errors === 0;
 }
 
-const schema29 = {"title":"retry","type":"object","properties":{"on":{"type":"array","items":{"type":"string","enum":["5xx","gateway-error","reset","reset-before-request","connect-failure","envoy-ratelimited","retriable-4xx","refused-stream","retriable-status-codes","retriable-headers","cancelled","deadline-exceeded","internal","resource-exhausted","unavailable","http3-post-connect-failure"]}},"attempts":{"$ref":"#/definitions/integer2"},"perTryTimeout":{"$ref":"#/definitions/duration"},"perTryIdleTimeout":{"$ref":"#/definitions/duration"},"retriableStatusCodes":{"type":"array","items":{"type":"integer","minimum":100,"maximum":599}},"retriableHeaders":{"type":"object","propertyNames":{"type":"string","format":"headerName"},"additionalProperties":{"$ref":"#/definitions/choice"}},"backOff":{"title":"backOff","type":"object","properties":{"base":{"$ref":"#/definitions/duration"},"max":{"$ref":"#/definitions/duration"}},"required":[],"additionalProperties":false},"respectRetryAfter":{"anyOf":[{"type":"boolean"},{"title":"retryAfter","type":"object","properties":{"headers":{"type":"object","propertyNames":{"type":"string","format":"headerName"},"additionalProperties":{"type":"string","enum":["seconds","unixTime"]}},"max":{"$ref":"#/definitions/duration"}},"required":["headers"],"additionalProperties":false}]},"previousHosts":{"$ref":"#/definitions/boolean"},"hostSelectionAttempts":{"$ref":"#/definitions/integer3"},"maxReplayBodySize":{"$ref":"#/definitions/size"},"includeAttemptCount":{"$ref":"#/definitions/boolean"},"includeAttemptCountInResponse":{"$ref":"#/definitions/boolean"},"includeIsTimeoutRetry":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false};
+const schema29 = {"title":"retry","type":"object","properties":{"on":{"type":"array","items":{"type":"string","enum":["5xx","gateway-error","reset","reset-before-request","connect-failure","envoy-ratelimited","retriable-4xx","refused-stream","retriable-status-codes","retriable-headers","cancelled","deadline-exceeded","internal","resource-exhausted","unavailable","http3-post-connect-failure"]}},"attempts":{"$ref":"#/definitions/integer2"},"perTryTimeout":{"$ref":"#/definitions/duration"},"perTryIdleTimeout":{"$ref":"#/definitions/duration"},"retriableStatusCodes":{"type":"array","items":{"type":"integer","minimum":100,"maximum":599}},"retriableHeaders":{"type":"object","propertyNames":{"type":"string","format":"headerName"},"additionalProperties":{"$ref":"#/definitions/choice"}},"backOff":{"title":"backOff","type":"object","properties":{"base":{"$ref":"#/definitions/duration"},"max":{"$ref":"#/definitions/duration"}},"required":[],"additionalProperties":false},"respectRetryAfter":{"anyOf":[{"type":"boolean"},{"title":"retryAfter","type":"object","properties":{"headers":{"type":"object","propertyNames":{"type":"string","format":"headerName"},"additionalProperties":{"type":"string","enum":["seconds","unixTime"]}},"max":{"$ref":"#/definitions/duration"}},"required":[],"additionalProperties":false}]},"previousHosts":{"$ref":"#/definitions/boolean"},"hostSelectionAttempts":{"$ref":"#/definitions/integer3"},"maxReplayBodySize":{"$ref":"#/definitions/size"},"includeAttemptCount":{"$ref":"#/definitions/boolean"},"includeAttemptCountInResponse":{"$ref":"#/definitions/boolean"},"includeIsTimeoutRetry":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false};
 const schema30 = {"type":"integer","minimum":1,"maximum":100};
 
 function validate132(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
@@ -960,15 +960,10 @@ valid8 = valid8 || _valid0;
 if(!valid8){
 const _errs28 = errors;
 if(data12 && typeof data12 == "object" && !Array.isArray(data12)){
-if(data12.headers === undefined){
-const err15 = {instancePath:instancePath+"/respectRetryAfter",schemaPath:"#/definitions/retry/properties/respectRetryAfter/anyOf/1/required",keyword:"required",params:{missingProperty: "headers"}};
-(vErrors ??= []).push(err15);
-errors++;
-}
 for(const key4 in data12){
 if(!((key4 === "headers") || (key4 === "max"))){
-const err16 = {instancePath:instancePath+"/respectRetryAfter",schemaPath:"#/definitions/retry/properties/respectRetryAfter/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key4}};
-(vErrors ??= []).push(err16);
+const err15 = {instancePath:instancePath+"/respectRetryAfter",schemaPath:"#/definitions/retry/properties/respectRetryAfter/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key4}};
+(vErrors ??= []).push(err15);
 errors++;
 }
 }
@@ -979,38 +974,38 @@ for(const key5 in data13){
 const _errs33 = errors;
 if(typeof key5 === "string"){
 if(!(formats42(key5))){
-const err17 = {instancePath:instancePath+"/respectRetryAfter/headers",schemaPath:"#/definitions/retry/properties/respectRetryAfter/anyOf/1/properties/headers/propertyNames/format",keyword:"format",params:{format: "headerName"},propertyName:key5};
-(vErrors ??= []).push(err17);
+const err16 = {instancePath:instancePath+"/respectRetryAfter/headers",schemaPath:"#/definitions/retry/properties/respectRetryAfter/anyOf/1/properties/headers/propertyNames/format",keyword:"format",params:{format: "headerName"},propertyName:key5};
+(vErrors ??= []).push(err16);
 errors++;
 }
 } else {
-const err18 = {instancePath:instancePath+"/respectRetryAfter/headers",schemaPath:"#/definitions/retry/properties/respectRetryAfter/anyOf/1/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key5};
-(vErrors ??= []).push(err18);
+const err17 = {instancePath:instancePath+"/respectRetryAfter/headers",schemaPath:"#/definitions/retry/properties/respectRetryAfter/anyOf/1/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key5};
+(vErrors ??= []).push(err17);
 errors++;
 }
 var valid10 = _errs33 === errors;
 if(!valid10){
-const err19 = {instancePath:instancePath+"/respectRetryAfter/headers",schemaPath:"#/definitions/retry/properties/respectRetryAfter/anyOf/1/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key5}};
-(vErrors ??= []).push(err19);
+const err18 = {instancePath:instancePath+"/respectRetryAfter/headers",schemaPath:"#/definitions/retry/properties/respectRetryAfter/anyOf/1/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key5}};
+(vErrors ??= []).push(err18);
 errors++;
 }
 }
 for(const key6 in data13){
 let data14 = data13[key6];
 if(typeof data14 !== "string"){
-const err20 = {instancePath:instancePath+"/respectRetryAfter/headers/" + key6.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/retry/properties/respectRetryAfter/anyOf/1/properties/headers/additionalProperties/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err20);
+const err19 = {instancePath:instancePath+"/respectRetryAfter/headers/" + key6.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/retry/properties/respectRetryAfter/anyOf/1/properties/headers/additionalProperties/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err19);
 errors++;
 }
 if(!((data14 === "seconds") || (data14 === "unixTime"))){
-const err21 = {instancePath:instancePath+"/respectRetryAfter/headers/" + key6.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/retry/properties/respectRetryAfter/anyOf/1/properties/headers/additionalProperties/enum",keyword:"enum",params:{allowedValues: schema29.properties.respectRetryAfter.anyOf[1].properties.headers.additionalProperties.enum}};
-(vErrors ??= []).push(err21);
+const err20 = {instancePath:instancePath+"/respectRetryAfter/headers/" + key6.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/retry/properties/respectRetryAfter/anyOf/1/properties/headers/additionalProperties/enum",keyword:"enum",params:{allowedValues: schema29.properties.respectRetryAfter.anyOf[1].properties.headers.additionalProperties.enum}};
+(vErrors ??= []).push(err20);
 errors++;
 }
 }
 } else {
-const err22 = {instancePath:instancePath+"/respectRetryAfter/headers",schemaPath:"#/definitions/retry/properties/respectRetryAfter/anyOf/1/properties/headers/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err22);
+const err21 = {instancePath:instancePath+"/respectRetryAfter/headers",schemaPath:"#/definitions/retry/properties/respectRetryAfter/anyOf/1/properties/headers/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err21);
 errors++;
 }
 }
@@ -1021,16 +1016,16 @@ errors = vErrors.length;
 }
 }
 } else {
-const err23 = {instancePath:instancePath+"/respectRetryAfter",schemaPath:"#/definitions/retry/properties/respectRetryAfter/anyOf/1/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err23);
+const err22 = {instancePath:instancePath+"/respectRetryAfter",schemaPath:"#/definitions/retry/properties/respectRetryAfter/anyOf/1/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err22);
 errors++;
 }
 var _valid0 = _errs28 === errors;
 valid8 = valid8 || _valid0;
 }
 if(!valid8){
-const err24 = {instancePath:instancePath+"/respectRetryAfter",schemaPath:"#/definitions/retry/properties/respectRetryAfter/anyOf",keyword:"anyOf",params:{}};
-(vErrors ??= []).push(err24);
+const err23 = {instancePath:instancePath+"/respectRetryAfter",schemaPath:"#/definitions/retry/properties/respectRetryAfter/anyOf",keyword:"anyOf",params:{}};
+(vErrors ??= []).push(err23);
 errors++;
 } else {
 errors = _errs25;
@@ -1080,8 +1075,8 @@ errors = vErrors.length;
 }
 }
 } else {
-const err25 = {instancePath,schemaPath:"#/definitions/retry/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err25);
+const err24 = {instancePath,schemaPath:"#/definitions/retry/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err24);
 errors++;
 }
 validate123.errors = vErrors;
