@@ -184,13 +184,8 @@ export const DEFAULTS = {
     perTryTimeout: '0s',
     perTryIdleTimeout: '0s',
     retriableStatusCodes: [],
-    /** Envoy: retry_back_off 25 ms, at most ten times as long. */
-    backOffBase: '25ms',
-    backOffMaxFactor: 10,
-    /** Envoy: no rate_limited_retry_back_off unless configured; its documents name these two headers; max_interval 300 s. */
+    /** Envoy: no rate_limited_retry_back_off unless configured. */
     respectRetryAfter: false,
-    retryAfterHeaders: { 'retry-after': 'seconds', 'x-ratelimit-reset': 'unixTime' },
-    retryAfterMax: '300s',
     /** Envoy: no retry_host_predicate unless configured; host_selection_retry_max_attempts 1. */
     previousHosts: false,
     hostSelectionAttempts: 1,
@@ -199,6 +194,15 @@ export const DEFAULTS = {
     includeAttemptCount: false,
     includeAttemptCountInResponse: false,
     includeIsTimeoutRetry: false,
+  },
+  backOff: {
+    /** Envoy: retry_back_off.base_interval 25 ms. */
+    base: '25ms',
+  },
+  retryAfter: {
+    headers: {},
+    /** Envoy: rate_limited_retry_back_off.max_interval 300 s. */
+    max: '300s',
   },
   hedge: {
     /** Envoy: hedge_on_per_try_timeout false. */
@@ -370,3 +374,7 @@ export const DEFAULTS = {
 
 /** Envoy: the max_interval of dns_failure_refresh_rate is ten times its base_interval. */
 export const DNS_FAILURE_MAX_FACTOR = 10;
+/** Envoy: retry_back_off.max_interval is ten times the base. */
+export const BACK_OFF_MAX_FACTOR = 10;
+/** What `"respectRetryAfter": true` looks at: the two headers that Envoy's documents name. */
+export const RETRY_AFTER_HEADERS = { 'retry-after': 'seconds', 'x-ratelimit-reset': 'unixTime' } as const;

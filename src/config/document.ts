@@ -312,7 +312,7 @@ export interface RetryDocument {
   retriableStatusCodes?: number[];
   retriableHeaders?: Record<string, ValueMatchDocument>;
   backOff?: { base?: string; max?: string };
-  respectRetryAfter?: boolean | { headers: Record<string, 'seconds' | 'unixTime'>; max?: string };
+  respectRetryAfter?: boolean | { headers?: Record<string, 'seconds' | 'unixTime'>; max?: string };
   previousHosts?: boolean;
   hostSelectionAttempts?: number;
   maxReplayBodySize?: number | string;

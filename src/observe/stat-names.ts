@@ -56,7 +56,7 @@ export const UP_RQ_PER_TRY_TIMEOUT = 47;
 export const UP_RQ_PER_TRY_IDLE_TIMEOUT = 48;
 export const UP_RQ_MAX_DURATION_REACHED = 49;
 export const UP_CX_POOL_OVERFLOW = 50;
-export const RETRY_OR_SHADOW_ABANDONED = 51;
+export const UP_RETRY_OR_SHADOW_ABANDONED = 51;
 
 /** Names in slot order; gauges are marked. */
 export const CLUSTER_STATS: readonly (readonly [name: string, kind: StatKind])[] = [

@@ -165,7 +165,7 @@ export abstract class Attempts extends Flow implements Racer {
 
   private abandonRetry(): void {
     const retry = this.retry!;
-    this.countCluster(S.RETRY_OR_SHADOW_ABANDONED);
+    this.countCluster(S.UP_RETRY_OR_SHADOW_ABANDONED);
     this.giveRetryBack(retry);
     retry.open = false;
   }

@@ -25,6 +25,7 @@ import { GONE, IDLE_DOWN, IDLE_UP, MALFORMED, NO_HOST, TIMED_OUT, TOO_LARGE, TOO
 import { Filtered } from './filtered.ts';
 import { ANSWERING, ASKED, FREE, RESTING, WAITING } from './phase.ts';
 import { detailsAfterStart, replyOf, type LocalReply } from './reply.ts';
+import { detailsAfterStart, mildReply, replyOf, type LocalReply } from './reply.ts';
 import { retryStateOf } from './retry-wishes.ts';
 import { refusalOfUpgrade } from './tunnel.ts';
 
@@ -395,7 +396,7 @@ export class Journey extends Filtered implements TimerTarget {
   protected fail(why: Fault): void {
     if (this.phase !== ANSWERING) {
       const local = replyOf(why);
-      this.reply(local.status === 504 && this.retry !== null && this.retry.timeoutStatus !== 504 ? { ...local, status: this.retry.timeoutStatus, body: '' } : local);
+      this.reply(this.retry !== null && this.retry.timeoutStatus !== 504 ? mildReply(local, this.retry.timeoutStatus) : local);
       return;
     }
     const { flags, details } = detailsAfterStart(why);

@@ -57,6 +57,11 @@ export function replyOf(fault: Fault): LocalReply {
   }
 }
 
+/** What a caller is told who asked that a time-out be no error. */
+export function mildReply(local: LocalReply, status: number): LocalReply {
+  return (local.flags & FLAG_UT) === 0 ? local : { ...local, status, body: '' };
+}
+
 /** Details and flag of an answer that broke off after its head had gone down. */
 export function detailsAfterStart(fault: Fault): { readonly flags: number; readonly details: string } {
   if (fault.kind === 'requestTimeout') return { flags: FLAG_UT, details: 'response_timeout' };

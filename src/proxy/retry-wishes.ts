@@ -1,7 +1,7 @@
 // What holds for the attempts of one request: its route's policy and hedging, and what an internal caller wishes by header.
 // Worker thread; works on the Journey only. As Envoy: the headers are taken off, a wish beats the policy.
 
-import { DEFAULTS } from '../config/defaults.ts';
+import { BACK_OFF_MAX_FACTOR, DEFAULTS } from '../config/defaults.ts';
 import { parseDuration, parseSize } from '../config/units.ts';
 import type { CompiledRoute } from '../route/compiled-route.ts';
 import { parseRetryGrpcOn, parseRetryOn, RetryPolicy } from '../route/retry-policy.ts';
@@ -58,8 +58,8 @@ function standardPolicy(): RetryPolicy {
   const defaults = DEFAULTS.retry;
   const policy = new RetryPolicy();
   policy.attempts = defaults.attempts;
-  policy.baseMs = parseDuration(defaults.backOffBase);
-  policy.maxMs = policy.baseMs * defaults.backOffMaxFactor;
+  policy.baseMs = parseDuration(DEFAULTS.backOff.base);
+  policy.maxMs = policy.baseMs * BACK_OFF_MAX_FACTOR;
   policy.hostSelectionAttempts = defaults.hostSelectionAttempts;
   policy.maxReplayBytes = parseSize(defaults.maxReplayBodySize);
   return policy;

@@ -17,6 +17,7 @@ function spelled(constant: string): string {
     .replace(/^LISTENER_(.*)$/, 'DOWNSTREAM_$1')
     .replace(/^UP_FLOW_/, 'UPSTREAM_FLOW_CONTROL_')
     .replace(/^DOWN_FLOW_/, 'DOWNSTREAM_FLOW_CONTROL_')
+    .replace(/^UP_RETRY_OR_/, 'RETRY_OR_')
     .replace(/^UP_/, 'UPSTREAM_')
     .replace(/^DOWN_/, 'DOWNSTREAM_')
     .replace(/(FLOW_CONTROL_.*)$/, '$1_TOTAL')

@@ -5,17 +5,29 @@
 import assert from 'node:assert/strict';
 
 import t from 'tap';
+import type { ForwardConfig } from '../../src/config/snapshot.ts';
 import { Random } from '../../src/core/random.ts';
 import * as S from '../../src/observe/stat-names.ts';
 import { forward, matching, redirecting, route } from '../route/request.ts';
 import type { FakeConn } from '../support/fake-conn.ts';
 import { FakeHouse, type FakeDoor } from '../support/fake-house.ts';
+import { retryConfig } from '../support/retry-config.ts';
 import { clusterConfig } from '../support/snapshots.ts';
 import { TaggedClient } from '../support/tagged-client.ts';
 import { TaggedOrigin } from '../support/tagged-origin.ts';
 
 const RUNS = 1000;
 const STEPS = 120;
+/** What must have come up among all the runs. */
+const MET: readonly (readonly [what: string, slot: number])[] = [
+  ['retried', S.UP_RQ_RETRY],
+  ['retried with success', S.UP_RQ_RETRY_SUCCESS],
+  ['retried too often', S.UP_RQ_RETRY_LIMIT_EXCEEDED],
+  ['no retry left', S.UP_RQ_RETRY_OVERFLOW],
+  ['one try timed out', S.UP_RQ_PER_TRY_TIMEOUT],
+  ['one try was silent', S.UP_RQ_PER_TRY_IDLE_TIMEOUT],
+  ['too large to be sent again', S.UP_RETRY_OR_SHADOW_ABANDONED],
+];
 
 class Run {
   private readonly random: Random;
@@ -28,21 +40,30 @@ class Run {
   constructor(seed: number) {
     this.random = new Random([seed, Math.imul(seed, 0x9e3779b1), ~seed, 5]);
     this.house = new FakeHouse({ seed });
-    this.origin = new TaggedOrigin(this.random);
+    this.origin = new TaggedOrigin(this.random, this.pick([0, 4]));
     this.house.addCluster(clusterConfig('app', [1, 2].slice(0, this.pick([1, 2])), {
       connectTimeoutMs: 300,
       connections: { idleTimeoutMs: this.pick([0, 200]), maxRequests: this.pick([0, 0, 2]) },
-      circuitBreakers: { maxConnections: this.pick([0, 1, 2, 10]), maxPendingRequests: this.pick([0, 3]), maxRequests: this.pick([0, 2]), maxRetries: 3 },
+      circuitBreakers: { maxConnections: this.pick([0, 1, 2, 10]), maxPendingRequests: this.pick([0, 3]), maxRequests: this.pick([0, 2]), maxRetries: this.pick([3, 1, 0]) },
     }));
     const log = { path: '/log', format: '%REQ(HOST)% %RESP(X-TAG)% %TRAILER(X-END)% %RESPONSE_CODE%\n', json: null, filter: null };
     const routes = [
       route('away', matching({ kind: 'prefix', value: '/away' }), redirecting({ path: '/' })),
-      route('all', matching({ kind: 'prefix', value: '/' }), forward({ timeoutMs: this.pick([15_000, 15_000, 150]) })),
+      route('all', matching({ kind: 'prefix', value: '/' }), forward({ timeoutMs: this.pick([15_000, 15_000, 150]), ...this.policy() })),
     ];
     this.door = this.house.addListener(routes, {
       maxRequestBodyBytes: this.pick([0, 0, 20_000]),
       accessLog: this.random.below(2) === 0 ? [] : [log],
     });
+  }
+
+  /** Half of the runs try again what fails, and half of those let tries race. */
+  private policy(): Partial<ForwardConfig> {
+    const on = this.pick([[], ['5xx'], ['reset', 'retriable-4xx'], ['connect-failure', 'gateway-error']]);
+    if (this.random.below(2) === 0) return {};
+    const perTryTimeoutMs = this.pick([0, 20, 60]);
+    const part = { on, attempts: this.pick([1, 3]), perTryTimeoutMs, perTryIdleTimeoutMs: this.pick([0, 0, 80]), maxReplayBodyBytes: this.pick([0, 100, 1_000_000]), previousHosts: this.random.below(2) === 0 };
+    return { retry: retryConfig(part), hedgeOnPerTryTimeout: perTryTimeoutMs > 0 && this.random.below(2) === 0 };
   }
 
   play(): void {
@@ -126,10 +147,13 @@ class Run {
     this.checkFlow();
   }
 
+  clusterStat(slot: number): number {
+    return this.house.cells[this.house.clusters.get('app')!.stats + slot]!;
+  }
+
   /** Everything that was paused has been let go. */
   private checkFlow(): void {
-    const app = this.house.clusters.get('app')!;
-    const up = (slot: number): number => this.house.cells[app.stats + slot]!;
+    const up = (slot: number): number => this.clusterStat(slot);
     assert.equal(this.door.stat(S.DOWN_FLOW_PAUSED_READING), this.door.stat(S.DOWN_FLOW_RESUMED_READING));
     assert.equal(up(S.UP_FLOW_PAUSED_READING), up(S.UP_FLOW_RESUMED_READING));
     assert.equal(up(S.UP_FLOW_BACKED_UP), up(S.UP_FLOW_DRAINED));
@@ -170,13 +194,17 @@ t.test('random journeys leave nothing behind', async (t) => {
   const seeds = only === undefined ? Array.from({ length: RUNS }, (_, i) => i + 1) : [Number(only)];
   const failures: string[] = [];
   let failed = 0;
+  const seen = MET.map(() => 0);
   for (const seed of seeds) {
     try {
-      new Run(seed).play();
+      const run = new Run(seed);
+      run.play();
+      MET.forEach(([, slot], i) => (seen[i]! += run.clusterStat(slot)));
     } catch (error) {
       failed++;
       if (failures.length < 4) failures.push(`SEED=${seed}: ${error instanceof Error ? error.stack : String(error)}`);
     }
   }
   t.same(failures, [], `${failed} runs failed`);
+  if (only === undefined) MET.forEach(([what], i) => t.ok(seen[i]! > 5, `${what} ${seen[i]} times`));
 });

@@ -233,7 +233,8 @@ export class FakeHouse {
   /** What is held in the breaker table. */
   taken(): Record<string, number> {
     const found: Record<string, number> = {};
-    for (const [name, row] of this.shared.rows) {
+    for (const [name, place] of this.shared.rows) {
+      const row = 2 * place;
       for (const [resource, slot] of RESOURCES) {
         const count = this.breakers.count(row, slot);
         if (count !== 0) found[`${name} ${resource}`] = count;

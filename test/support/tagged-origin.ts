@@ -40,9 +40,13 @@ export class OriginConn {
   /** Requests that were answered at all. */
   answered = 0;
 
-  constructor(conn: FakeConn, random: Random) {
+  /** One in so many answers is a 503; 0: none. */
+  private readonly failing: number;
+
+  constructor(conn: FakeConn, random: Random, failing = 0) {
     this.conn = conn;
     this.random = random;
+    this.failing = failing;
   }
 
   /** Reads what has been sent and makes up the answers. */
@@ -93,6 +97,7 @@ export class OriginConn {
     const interim = random.below(6) === 0 ? `HTTP/1.1 103 Early Hints\r\nX-Tag: ${tag}\r\n\r\n` : '';
     const close = random.below(10) === 0 ? 'Connection: close\r\n' : '';
     const fields = `X-Tag: ${tag}\r\n${close}`;
+    if (this.failing > 0 && random.below(this.failing) === 0) return `${interim}HTTP/1.1 503 No\r\n${fields}Content-Length: ${method === 'HEAD' ? 0 : body.length}\r\n\r\n${method === 'HEAD' ? '' : body}`;
     const kind = random.below(5);
     if (method === 'HEAD') return `${interim}HTTP/1.1 200 OK\r\n${fields}Content-Length: 10\r\n\r\n`;
     if (kind === 0) {
@@ -139,13 +144,16 @@ export class TaggedOrigin {
   private readonly random: Random;
   private readonly known = new Map<FakeConn, OriginConn>();
 
-  constructor(random: Random) {
+  private readonly failing: number;
+
+  constructor(random: Random, failing = 0) {
     this.random = random;
+    this.failing = failing;
   }
 
   of(conn: FakeConn): OriginConn {
     let one = this.known.get(conn);
-    if (one === undefined) this.known.set(conn, (one = new OriginConn(conn, this.random)));
+    if (one === undefined) this.known.set(conn, (one = new OriginConn(conn, this.random, this.failing)));
     return one;
   }
 }

@@ -1,6 +1,6 @@
 // A retry policy → snapshot form. Primary thread; pure.
 
-import { DEFAULTS } from '../defaults.ts';
+import { BACK_OFF_MAX_FACTOR, DEFAULTS, RETRY_AFTER_HEADERS } from '../defaults.ts';
 import type { RetryDocument } from '../document.ts';
 import type { RetryConfig } from '../snapshot.ts';
 import { parseDuration, parseSize } from '../units.ts';
@@ -10,7 +10,7 @@ import { buildValueMatch } from './value-match.ts';
 export function buildRetry(retry: RetryDocument | undefined): RetryConfig | null {
   if (retry === undefined) return null;
   const defaults = DEFAULTS.retry;
-  const baseMs = parseDuration(retry.backOff?.base ?? defaults.backOffBase);
+  const baseMs = parseDuration(retry.backOff?.base ?? DEFAULTS.backOff.base);
   return {
     on: retry.on ?? defaults.on,
     attempts: retry.attempts ?? defaults.attempts,
@@ -18,7 +18,7 @@ export function buildRetry(retry: RetryDocument | undefined): RetryConfig | null
     perTryIdleTimeoutMs: parseDuration(retry.perTryIdleTimeout ?? defaults.perTryIdleTimeout),
     retriableStatusCodes: retry.retriableStatusCodes ?? defaults.retriableStatusCodes,
     retriableHeaders: Object.entries(retry.retriableHeaders ?? {}).map(([name, value]) => buildValueMatch(name.toLowerCase(), value)),
-    backOff: { baseMs, maxMs: retry.backOff?.max === undefined ? baseMs * defaults.backOffMaxFactor : parseDuration(retry.backOff.max) },
+    backOff: { baseMs, maxMs: retry.backOff?.max === undefined ? baseMs * BACK_OFF_MAX_FACTOR : parseDuration(retry.backOff.max) },
     retryAfter: buildRetryAfter(retry.respectRetryAfter ?? defaults.respectRetryAfter),
     previousHosts: retry.previousHosts ?? defaults.previousHosts,
     hostSelectionAttempts: retry.hostSelectionAttempts ?? defaults.hostSelectionAttempts,
@@ -30,9 +30,9 @@ export function buildRetry(retry: RetryDocument | undefined): RetryConfig | null
 }
 
 function buildRetryAfter(asked: NonNullable<RetryDocument['respectRetryAfter']>): RetryConfig['retryAfter'] {
-  const defaults = DEFAULTS.retry;
+  const defaults = DEFAULTS.retryAfter;
   if (asked === false) return { headers: [], maxMs: 0 };
-  const headers = asked === true ? defaults.retryAfterHeaders : asked.headers;
-  const max = asked === true ? defaults.retryAfterMax : (asked.max ?? defaults.retryAfterMax);
+  const headers: Readonly<Record<string, 'seconds' | 'unixTime'>> = asked === true ? RETRY_AFTER_HEADERS : (asked.headers ?? defaults.headers);
+  const max = asked === true ? defaults.max : (asked.max ?? defaults.max);
   return { headers: Object.entries(headers).map(([name, format]) => ({ name: name.toLowerCase(), format })), maxMs: parseDuration(max) };
 }

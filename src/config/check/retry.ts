@@ -29,7 +29,7 @@ export function checkPolicy(retry: Place, problems: Problem[]): void {
   }
   checkBackOff(retry.at('backOff'), problems);
   const after = retry.at('respectRetryAfter');
-  if (after.at('headers').isObject() && after.at('headers').entries().length === 0) {
+  if (after.isObject() && after.at('headers').entries().length === 0) {
     problems.push({ code: 'out-of-range', pointer: after.at('headers').pointer, message: 'names no header: use true or false' });
   }
   if (duration(after.at('max')) === 0) problems.push({ code: 'out-of-range', pointer: after.at('max').pointer, message: 'no answer could be heeded: must be above "0s"' });
@@ -42,7 +42,7 @@ function checkBackOff(backOff: Place, problems: Problem[]): void {
   const base = duration(backOff.at('base'));
   const max = duration(backOff.at('max'));
   if (base === 0) problems.push({ code: 'out-of-range', pointer: backOff.at('base').pointer, message: 'must be at least "1ms"' });
-  const least = base ?? parseDuration(DEFAULTS.retry.backOffBase);
+  const least = base ?? parseDuration(DEFAULTS.backOff.base);
   if (max !== null && max < least) problems.push({ code: 'out-of-range', pointer: backOff.at('max').pointer, message: `must not be below "base", which is ${least} ms` });
 }
 

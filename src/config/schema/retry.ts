@@ -18,8 +18,8 @@ function retryAfter(): Schema {
     flag('true: as the answer asks.'),
     object('retryAfter', {
       headers: dictionary('The headers that say when to come back; the first that the answer has counts.', 'headerName', format),
-      max: text('An answer that asks for more is not heeded.', 'duration', { default: DEFAULTS.retry.retryAfterMax }),
-    }, ['headers']),
+      max: text('An answer that asks for more is not heeded.', 'duration', { default: DEFAULTS.retryAfter.max }),
+    }),
   ], { default: DEFAULTS.retry.respectRetryAfter });
 }
 
@@ -34,7 +34,7 @@ export function retrySchema(description: string, valueMatch: Schema): Schema {
     retriableStatusCodes: list('Statuses that are tried again.', integer('A status.', { minimum: 100, maximum: 599 }), { default: defaults.retriableStatusCodes }),
     retriableHeaders: dictionary('Headers of answers that are tried again; one that matches is enough.', 'headerName', valueMatch),
     backOff: described('How long to wait: before the n-th retry at random up to (2^n - 1) times "base", at most "max".', object('backOff', {
-      base: text('At least "1ms".', 'duration', { default: defaults.backOffBase }),
+      base: text('At least "1ms".', 'duration', { default: DEFAULTS.backOff.base }),
       max: text('Default: ten times "base".', 'duration'),
     }), { default: {} }),
     respectRetryAfter: retryAfter(),

@@ -3,7 +3,7 @@
 import { FORMATS } from './formats.ts';
 export const validate = validate21;
 
-const schema6 = {"$schema":"http://json-schema.org/draft-07/schema#","title":"configuration","type":"object","properties":{"$schema":{"$ref":"#/definitions/string"},"workers":{"anyOf":[{"const":"auto"},{"type":"integer","minimum":1,"maximum":1024}]},"pinWorkers":{"$ref":"#/definitions/boolean"},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"admin":{"anyOf":[{"const":false},{"title":"admin","type":"object","properties":{"address":{"$ref":"#/definitions/listenAddress"}},"required":[],"additionalProperties":false}]},"logLevel":{"type":"string","enum":["trace","debug","info","warn","error","off"]},"drainTimeout":{"$ref":"#/definitions/duration"},"watch":{"$ref":"#/definitions/boolean"},"zone":{"$ref":"#/definitions/name"},"localCluster":{"$ref":"#/definitions/name"},"listeners":{"type":"array","items":{"title":"listener","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"address":{"$ref":"#/definitions/listenAddress"},"maxConnections":{"$ref":"#/definitions/integer3"},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"tls":{"title":"tls","type":"object","properties":{"certificates":{"type":"array","items":{"title":"certificate","type":"object","properties":{"cert":{"$ref":"#/definitions/name"},"key":{"$ref":"#/definitions/name"},"serverNames":{"type":"array","items":{"type":"string","format":"serverNameRule"}}},"required":["cert","key"],"additionalProperties":false},"minItems":1},"minVersion":{"type":"string","enum":["TLSv1.2","TLSv1.3"]},"maxVersion":{"type":"string","enum":["TLSv1.2","TLSv1.3"]},"cipherSuites":{"type":"array","items":{"type":"string","format":"cipherName"}},"alpn":{"type":"array","items":{"type":"string","format":"alpnName"}},"clientCa":{"$ref":"#/definitions/name"},"requireClientCertificate":{"$ref":"#/definitions/boolean"},"subjectAltNames":{"$ref":"#/definitions/array2"},"sessionTicketKeys":{"type":"array","items":{"$ref":"#/definitions/string"}}},"required":["certificates"],"additionalProperties":false},"proxyProtocol":{"$ref":"#/definitions/boolean"},"http":{"title":"http","type":"object","properties":{"protocols":{"type":"array","items":{"type":"string","enum":["http1","http2"]},"minItems":1},"serverName":{"anyOf":[{"type":"string","format":"serverName"},{"const":false}]},"useRemoteAddress":{"$ref":"#/definitions/boolean"},"xffNumTrustedHops":{"$ref":"#/definitions/integer4"},"trustedCidrs":{"type":"array","items":{"type":"string","format":"cidr"}},"normalizePath":{"$ref":"#/definitions/boolean"},"mergeSlashes":{"$ref":"#/definitions/boolean"},"pathWithEscapedSlashes":{"type":"string","enum":["keep","reject","unescapeAndRedirect","unescapeAndForward"]},"headersWithUnderscores":{"type":"string","enum":["allow","drop","reject"]},"maxRequestHeadersSize":{"$ref":"#/definitions/size"},"maxRequestHeaders":{"type":"integer","minimum":1,"maximum":8192},"maxRequestBodySize":{"$ref":"#/definitions/size"},"acceptHttp10":{"$ref":"#/definitions/boolean"},"timeouts":{"title":"timeouts","type":"object","properties":{"idle":{"$ref":"#/definitions/duration"},"requestHeaders":{"$ref":"#/definitions/duration"},"request":{"$ref":"#/definitions/duration"},"streamIdle":{"$ref":"#/definitions/duration"}},"required":[],"additionalProperties":false},"http2":{"title":"http2","type":"object","properties":{"maxConcurrentStreams":{"$ref":"#/definitions/integer5"},"initialStreamWindow":{"$ref":"#/definitions/size"},"initialConnectionWindow":{"$ref":"#/definitions/size"},"keepAliveInterval":{"$ref":"#/definitions/duration"},"keepAliveTimeout":{"$ref":"#/definitions/duration"},"maxOutboundFrames":{"$ref":"#/definitions/integer5"},"maxOutboundControlFrames":{"$ref":"#/definitions/integer5"},"maxConsecutiveEmptyFrames":{"$ref":"#/definitions/integer3"},"maxPriorityFramesPerStream":{"$ref":"#/definitions/integer3"},"maxWindowUpdatesPerDataFrame":{"$ref":"#/definitions/integer5"},"maxContinuationFrames":{"$ref":"#/definitions/integer3"},"prematureResetStreams":{"$ref":"#/definitions/integer3"}},"required":[],"additionalProperties":false},"requestId":{"title":"requestId","type":"object","properties":{"generate":{"$ref":"#/definitions/boolean"},"preserveExternal":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false},"upgrades":{"$ref":"#/definitions/upgrade"},"filters":{"type":"array","items":{"title":"filter","type":"object","properties":{"grpcWeb":{"title":"grpcWeb","type":"object","properties":{},"required":[],"additionalProperties":false},"grpcStats":{"title":"grpcStats","type":"object","properties":{"methods":{"type":"array","items":{"type":"string","format":"grpcMethod"}}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false}},"accessLog":{"$ref":"#/definitions/array3"},"routes":{"$ref":"#/definitions/array4"},"virtualHosts":{"type":"array","items":{"title":"virtualHost","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"domains":{"type":"array","items":{"type":"string","format":"domain"},"minItems":1},"requestHeaders":{"$ref":"#/definitions/headerEdits"},"responseHeaders":{"$ref":"#/definitions/headerEdits"},"routes":{"$ref":"#/definitions/array4"}},"required":["domains","routes"],"additionalProperties":false},"minItems":1}},"required":[],"additionalProperties":false},"tcp":{"title":"tcp","type":"object","properties":{"cluster":{"$ref":"#/definitions/name"},"clusters":{"$ref":"#/definitions/array"},"sniRoutes":{"type":"object","propertyNames":{"type":"string","format":"serverNamePattern"},"additionalProperties":{"anyOf":[{"type":"string","format":"name"},{"type":"array","items":{"$ref":"#/definitions/weightedCluster"},"minItems":1}]}},"idleTimeout":{"$ref":"#/definitions/duration"},"maxConnectAttempts":{"type":"integer","minimum":1,"maximum":100},"accessLog":{"$ref":"#/definitions/array3"}},"required":[],"additionalProperties":false}},"required":["address"],"additionalProperties":false},"minItems":1},"clusters":{"type":"array","items":{"title":"cluster","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"type":{"type":"string","enum":["static","originalDst"]},"endpoints":{"type":"array","items":{"anyOf":[{"type":"string","format":"endpointAddress"},{"title":"endpoint","type":"object","properties":{"address":{"type":"string","format":"endpointAddress"},"weight":{"type":"integer","minimum":1,"maximum":4294967295},"priority":{"type":"integer","minimum":0,"maximum":128},"zone":{"$ref":"#/definitions/name"},"metadata":{"$ref":"#/definitions/object"}},"required":["address"],"additionalProperties":false}]}},"protocol":{"type":"string","enum":["http1","http2","auto"]},"proxyProtocol":{"type":"string","enum":["v1","v2"]},"tls":{"title":"clusterTls","type":"object","properties":{"ca":{"$ref":"#/definitions/name"},"serverName":{"$ref":"#/definitions/authority"},"subjectAltNames":{"$ref":"#/definitions/array2"},"cert":{"$ref":"#/definitions/name"},"key":{"$ref":"#/definitions/name"},"insecureSkipVerify":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false},"connectTimeout":{"$ref":"#/definitions/duration"},"loadBalancing":{"title":"loadBalancing","type":"object","properties":{"policy":{"type":"string","enum":["roundRobin","leastRequest","random","ringHash","maglev","peakEwma"]},"choiceCount":{"type":"integer","minimum":2,"maximum":64},"activeRequestBias":{"$ref":"#/definitions/number"},"minRingSize":{"$ref":"#/definitions/integer6"},"maxRingSize":{"$ref":"#/definitions/integer6"},"tableSize":{"type":"integer","minimum":2,"maximum":5000011},"hashBalanceFactor":{"type":"integer","minimum":0,"maximum":10000},"slowStart":{"title":"slowStart","type":"object","properties":{"window":{"$ref":"#/definitions/duration"},"aggression":{"$ref":"#/definitions/number"},"minWeightPercent":{"type":"number","minimum":0,"maximum":100}},"required":["window"],"additionalProperties":false},"panicPercent":{"$ref":"#/definitions/integer4"},"overprovisioningFactor":{"type":"number","minimum":1,"maximum":100},"localityWeighted":{"$ref":"#/definitions/boolean"},"localityWeights":{"type":"object","propertyNames":{"type":"string","format":"name"},"additionalProperties":{"$ref":"#/definitions/integer2"}},"zoneAware":{"anyOf":[{"type":"boolean"},{"title":"zoneAware","type":"object","properties":{"minClusterSize":{"$ref":"#/definitions/integer2"},"routingEnabledPercent":{"$ref":"#/definitions/integer4"},"failTrafficOnPanic":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false}]},"subsets":{"type":"array","items":{"anyOf":[{"type":"array","items":{"$ref":"#/definitions/name"},"minItems":1},{"title":"subset","type":"object","properties":{"keys":{"$ref":"#/definitions/name2"},"fallback":{"type":"string","enum":["none","anyEndpoint","defaultSubset","keysSubset"]},"fallbackKeys":{"$ref":"#/definitions/name2"}},"required":["keys"],"additionalProperties":false}]}},"subsetFallback":{"type":"string","enum":["none","anyEndpoint","defaultSubset"]},"defaultSubset":{"$ref":"#/definitions/object"}},"required":[],"additionalProperties":false},"connections":{"title":"connections","type":"object","properties":{"idleTimeout":{"$ref":"#/definitions/duration"},"maxRequests":{"$ref":"#/definitions/integer3"}},"required":[],"additionalProperties":false},"http2":{"title":"clusterHttp2","type":"object","properties":{"keepAliveInterval":{"$ref":"#/definitions/duration"},"keepAliveTimeout":{"$ref":"#/definitions/duration"}},"required":[],"additionalProperties":false},"circuitBreakers":{"title":"circuitBreakers","type":"object","properties":{"maxConnections":{"$ref":"#/definitions/integer3"},"maxPendingRequests":{"$ref":"#/definitions/integer3"},"maxRequests":{"$ref":"#/definitions/integer3"},"maxRetries":{"$ref":"#/definitions/integer3"}},"required":[],"additionalProperties":false}},"required":["name"],"additionalProperties":false}}},"required":["listeners"],"additionalProperties":false};
+const schema6 = {"$schema":"http://json-schema.org/draft-07/schema#","title":"configuration","type":"object","properties":{"$schema":{"$ref":"#/definitions/string"},"workers":{"anyOf":[{"const":"auto"},{"type":"integer","minimum":1,"maximum":1024}]},"pinWorkers":{"$ref":"#/definitions/boolean"},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"admin":{"anyOf":[{"const":false},{"title":"admin","type":"object","properties":{"address":{"$ref":"#/definitions/listenAddress"}},"required":[],"additionalProperties":false}]},"logLevel":{"type":"string","enum":["trace","debug","info","warn","error","off"]},"drainTimeout":{"$ref":"#/definitions/duration"},"watch":{"$ref":"#/definitions/boolean"},"listeners":{"type":"array","items":{"title":"listener","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"address":{"$ref":"#/definitions/listenAddress"},"maxConnections":{"$ref":"#/definitions/integer4"},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"tls":{"title":"tls","type":"object","properties":{"certificates":{"type":"array","items":{"title":"certificate","type":"object","properties":{"cert":{"$ref":"#/definitions/name"},"key":{"$ref":"#/definitions/name"},"serverNames":{"type":"array","items":{"type":"string","format":"serverNameRule"}}},"required":["cert","key"],"additionalProperties":false},"minItems":1},"minVersion":{"type":"string","enum":["TLSv1.2","TLSv1.3"]},"maxVersion":{"type":"string","enum":["TLSv1.2","TLSv1.3"]},"cipherSuites":{"type":"array","items":{"type":"string","format":"cipherName"}},"alpn":{"type":"array","items":{"type":"string","format":"alpnName"}},"clientCa":{"$ref":"#/definitions/name"},"requireClientCertificate":{"$ref":"#/definitions/boolean"},"subjectAltNames":{"$ref":"#/definitions/array2"},"sessionTicketKeys":{"type":"array","items":{"$ref":"#/definitions/string"}}},"required":["certificates"],"additionalProperties":false},"proxyProtocol":{"$ref":"#/definitions/boolean"},"http":{"title":"http","type":"object","properties":{"protocols":{"type":"array","items":{"type":"string","enum":["http1","http2"]},"minItems":1},"serverName":{"anyOf":[{"type":"string","format":"serverName"},{"const":false}]},"useRemoteAddress":{"$ref":"#/definitions/boolean"},"xffNumTrustedHops":{"$ref":"#/definitions/integer2"},"trustedCidrs":{"$ref":"#/definitions/cidr"},"internalCidrs":{"$ref":"#/definitions/cidr"},"normalizePath":{"$ref":"#/definitions/boolean"},"mergeSlashes":{"$ref":"#/definitions/boolean"},"pathWithEscapedSlashes":{"type":"string","enum":["keep","reject","unescapeAndRedirect","unescapeAndForward"]},"headersWithUnderscores":{"type":"string","enum":["allow","drop","reject"]},"maxRequestHeadersSize":{"$ref":"#/definitions/size"},"maxRequestHeaders":{"type":"integer","minimum":1,"maximum":8192},"maxRequestBodySize":{"$ref":"#/definitions/size"},"acceptHttp10":{"$ref":"#/definitions/boolean"},"timeouts":{"title":"timeouts","type":"object","properties":{"idle":{"$ref":"#/definitions/duration"},"requestHeaders":{"$ref":"#/definitions/duration"},"request":{"$ref":"#/definitions/duration"},"streamIdle":{"$ref":"#/definitions/duration"}},"required":[],"additionalProperties":false},"http2":{"title":"http2","type":"object","properties":{"maxConcurrentStreams":{"$ref":"#/definitions/integer5"},"initialStreamWindow":{"$ref":"#/definitions/size"},"initialConnectionWindow":{"$ref":"#/definitions/size"},"keepAliveInterval":{"$ref":"#/definitions/duration"},"keepAliveTimeout":{"$ref":"#/definitions/duration"},"maxOutboundFrames":{"$ref":"#/definitions/integer5"},"maxOutboundControlFrames":{"$ref":"#/definitions/integer5"},"maxConsecutiveEmptyFrames":{"$ref":"#/definitions/integer4"},"maxPriorityFramesPerStream":{"$ref":"#/definitions/integer4"},"maxWindowUpdatesPerDataFrame":{"$ref":"#/definitions/integer5"},"maxContinuationFrames":{"$ref":"#/definitions/integer4"},"prematureResetStreams":{"$ref":"#/definitions/integer4"}},"required":[],"additionalProperties":false},"requestId":{"title":"requestId","type":"object","properties":{"generate":{"$ref":"#/definitions/boolean"},"preserveExternal":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false},"upgrades":{"$ref":"#/definitions/upgrade"},"filters":{"type":"array","items":{"title":"filter","type":"object","properties":{"grpcWeb":{"title":"grpcWeb","type":"object","properties":{},"required":[],"additionalProperties":false},"grpcStats":{"title":"grpcStats","type":"object","properties":{"methods":{"type":"array","items":{"type":"string","format":"grpcMethod"}}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false}},"accessLog":{"$ref":"#/definitions/array3"},"routes":{"$ref":"#/definitions/array4"},"virtualHosts":{"type":"array","items":{"title":"virtualHost","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"domains":{"type":"array","items":{"type":"string","format":"domain"},"minItems":1},"requestHeaders":{"$ref":"#/definitions/headerEdits"},"responseHeaders":{"$ref":"#/definitions/headerEdits"},"retry":{"$ref":"#/definitions/retry"},"routes":{"$ref":"#/definitions/array4"}},"required":["domains","routes"],"additionalProperties":false},"minItems":1}},"required":[],"additionalProperties":false},"tcp":{"title":"tcp","type":"object","properties":{"cluster":{"$ref":"#/definitions/name"},"clusters":{"$ref":"#/definitions/array"},"sniRoutes":{"type":"object","propertyNames":{"type":"string","format":"serverNamePattern"},"additionalProperties":{"anyOf":[{"type":"string","format":"name"},{"type":"array","items":{"$ref":"#/definitions/weightedCluster"},"minItems":1}]}},"idleTimeout":{"$ref":"#/definitions/duration"},"maxConnectAttempts":{"$ref":"#/definitions/integer3"},"accessLog":{"$ref":"#/definitions/array3"}},"required":[],"additionalProperties":false}},"required":["address"],"additionalProperties":false},"minItems":1},"clusters":{"type":"array","items":{"title":"cluster","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"type":{"type":"string","enum":["static","originalDst"]},"endpoints":{"type":"array","items":{"anyOf":[{"type":"string","format":"endpointAddress"},{"title":"endpoint","type":"object","properties":{"address":{"type":"string","format":"endpointAddress"},"weight":{"type":"integer","minimum":1,"maximum":4294967295}},"required":["address"],"additionalProperties":false}]}},"protocol":{"type":"string","enum":["http1","http2","auto"]},"proxyProtocol":{"type":"string","enum":["v1","v2"]},"tls":{"title":"clusterTls","type":"object","properties":{"ca":{"$ref":"#/definitions/name"},"serverName":{"$ref":"#/definitions/authority"},"subjectAltNames":{"$ref":"#/definitions/array2"},"cert":{"$ref":"#/definitions/name"},"key":{"$ref":"#/definitions/name"},"insecureSkipVerify":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false},"connectTimeout":{"$ref":"#/definitions/duration"},"loadBalancing":{"title":"loadBalancing","type":"object","properties":{"policy":{"type":"string","enum":["roundRobin","random"]}},"required":[],"additionalProperties":false},"connections":{"title":"connections","type":"object","properties":{"idleTimeout":{"$ref":"#/definitions/duration"},"maxRequests":{"$ref":"#/definitions/integer4"}},"required":[],"additionalProperties":false},"http2":{"title":"clusterHttp2","type":"object","properties":{"keepAliveInterval":{"$ref":"#/definitions/duration"},"keepAliveTimeout":{"$ref":"#/definitions/duration"}},"required":[],"additionalProperties":false},"circuitBreakers":{"title":"circuitBreakers","type":"object","properties":{"maxConnections":{"$ref":"#/definitions/integer4"},"maxPendingRequests":{"$ref":"#/definitions/integer4"},"maxRequests":{"$ref":"#/definitions/integer4"},"maxRetries":{"$ref":"#/definitions/integer4"}},"required":[],"additionalProperties":false}},"required":["name"],"additionalProperties":false}}},"required":["listeners"],"additionalProperties":false};
 const func2 = Object.prototype.hasOwnProperty;
 const schema7 = {"type":"string"};
 
@@ -98,27 +98,27 @@ return errors === 0;
 
 const schema12 = {"type":"integer","minimum":0,"maximum":2147483647};
 
-function validate36(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate34(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(!(((typeof data == "number") && (!(data % 1) && !isNaN(data))) && (isFinite(data)))){
-const err0 = {instancePath,schemaPath:"#/definitions/integer3/type",keyword:"type",params:{type: "integer"}};
+const err0 = {instancePath,schemaPath:"#/definitions/integer4/type",keyword:"type",params:{type: "integer"}};
 (vErrors ??= []).push(err0);
 errors++;
 }
 if((typeof data == "number") && (isFinite(data))){
 if(data > 2147483647 || isNaN(data)){
-const err1 = {instancePath,schemaPath:"#/definitions/integer3/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+const err1 = {instancePath,schemaPath:"#/definitions/integer4/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
 (vErrors ??= []).push(err1);
 errors++;
 }
 if(data < 0 || isNaN(data)){
-const err2 = {instancePath,schemaPath:"#/definitions/integer3/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+const err2 = {instancePath,schemaPath:"#/definitions/integer4/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 (vErrors ??= []).push(err2);
 errors++;
 }
 }
-validate36.errors = vErrors;
+validate34.errors = vErrors;
 return errors === 0;
 }
 
@@ -127,7 +127,7 @@ const schema14 = {"anyOf":[{"type":"string","format":"name"},{"title":"textMatch
 const schema15 = {"type":"string","format":"regex"};
 const formats14 = FORMATS.regex;
 
-function validate48(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate46(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(typeof data === "string"){
@@ -141,12 +141,12 @@ const err1 = {instancePath,schemaPath:"#/definitions/regex/type",keyword:"type",
 (vErrors ??= []).push(err1);
 errors++;
 }
-validate48.errors = vErrors;
+validate46.errors = vErrors;
 return errors === 0;
 }
 
 
-function validate43(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate41(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 const _errs0 = errors;
@@ -200,8 +200,8 @@ errors = vErrors.length;
 }
 }
 if(data.regex !== undefined){
-if(!(validate48(data.regex, {instancePath:instancePath+"/regex",parentData:data,parentDataProperty:"regex",rootData}))){
-vErrors = vErrors === null ? validate48.errors : vErrors.concat(validate48.errors);
+if(!(validate46(data.regex, {instancePath:instancePath+"/regex",parentData:data,parentDataProperty:"regex",rootData}))){
+vErrors = vErrors === null ? validate46.errors : vErrors.concat(validate46.errors);
 errors = vErrors.length;
 }
 }
@@ -227,12 +227,12 @@ vErrors = null;
 }
 }
 }
-validate43.errors = vErrors;
+validate41.errors = vErrors;
 return errors === 0;
 }
 
 
-function validate42(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate40(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(Array.isArray(data)){
@@ -248,20 +248,20 @@ errors++;
 }
 }
 if(data0.dns !== undefined){
-if(!(validate43(data0.dns, {instancePath:instancePath+"/" + i0+"/dns",parentData:data0,parentDataProperty:"dns",rootData}))){
-vErrors = vErrors === null ? validate43.errors : vErrors.concat(validate43.errors);
+if(!(validate41(data0.dns, {instancePath:instancePath+"/" + i0+"/dns",parentData:data0,parentDataProperty:"dns",rootData}))){
+vErrors = vErrors === null ? validate41.errors : vErrors.concat(validate41.errors);
 errors = vErrors.length;
 }
 }
 if(data0.uri !== undefined){
-if(!(validate43(data0.uri, {instancePath:instancePath+"/" + i0+"/uri",parentData:data0,parentDataProperty:"uri",rootData}))){
-vErrors = vErrors === null ? validate43.errors : vErrors.concat(validate43.errors);
+if(!(validate41(data0.uri, {instancePath:instancePath+"/" + i0+"/uri",parentData:data0,parentDataProperty:"uri",rootData}))){
+vErrors = vErrors === null ? validate41.errors : vErrors.concat(validate41.errors);
 errors = vErrors.length;
 }
 }
 if(data0.ip !== undefined){
-if(!(validate43(data0.ip, {instancePath:instancePath+"/" + i0+"/ip",parentData:data0,parentDataProperty:"ip",rootData}))){
-vErrors = vErrors === null ? validate43.errors : vErrors.concat(validate43.errors);
+if(!(validate41(data0.ip, {instancePath:instancePath+"/" + i0+"/ip",parentData:data0,parentDataProperty:"ip",rootData}))){
+vErrors = vErrors === null ? validate41.errors : vErrors.concat(validate41.errors);
 errors = vErrors.length;
 }
 }
@@ -276,44 +276,75 @@ const err2 = {instancePath,schemaPath:"#/definitions/array2/type",keyword:"type"
 (vErrors ??= []).push(err2);
 errors++;
 }
-validate42.errors = vErrors;
+validate40.errors = vErrors;
 return errors === 0;
 }
 
 const schema16 = {"type":"integer","minimum":0,"maximum":100};
 
-function validate57(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate55(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(!(((typeof data == "number") && (!(data % 1) && !isNaN(data))) && (isFinite(data)))){
-const err0 = {instancePath,schemaPath:"#/definitions/integer4/type",keyword:"type",params:{type: "integer"}};
+const err0 = {instancePath,schemaPath:"#/definitions/integer2/type",keyword:"type",params:{type: "integer"}};
 (vErrors ??= []).push(err0);
 errors++;
 }
 if((typeof data == "number") && (isFinite(data))){
 if(data > 100 || isNaN(data)){
-const err1 = {instancePath,schemaPath:"#/definitions/integer4/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100}};
+const err1 = {instancePath,schemaPath:"#/definitions/integer2/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100}};
 (vErrors ??= []).push(err1);
 errors++;
 }
 if(data < 0 || isNaN(data)){
-const err2 = {instancePath,schemaPath:"#/definitions/integer4/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+const err2 = {instancePath,schemaPath:"#/definitions/integer2/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 (vErrors ??= []).push(err2);
 errors++;
 }
+}
+validate55.errors = vErrors;
+return errors === 0;
+}
+
+const schema17 = {"type":"array","items":{"type":"string","format":"cidr"}};
+const formats18 = FORMATS.cidr;
+
+function validate57(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+let vErrors = null;
+let errors = 0;
+if(Array.isArray(data)){
+const len0 = data.length;
+for(let i0=0; i0<len0; i0++){
+let data0 = data[i0];
+if(typeof data0 === "string"){
+if(!(formats18(data0))){
+const err0 = {instancePath:instancePath+"/" + i0,schemaPath:"#/definitions/cidr/items/format",keyword:"format",params:{format: "cidr"}};
+(vErrors ??= []).push(err0);
+errors++;
+}
+} else {
+const err1 = {instancePath:instancePath+"/" + i0,schemaPath:"#/definitions/cidr/items/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err1);
+errors++;
+}
+}
+} else {
+const err2 = {instancePath,schemaPath:"#/definitions/cidr/type",keyword:"type",params:{type: "array"}};
+(vErrors ??= []).push(err2);
+errors++;
 }
 validate57.errors = vErrors;
 return errors === 0;
 }
 
-const schema17 = {"type":["integer","string"],"minimum":0,"format":"size"};
+const schema18 = {"type":["integer","string"],"minimum":0,"format":"size"};
 const formats20 = FORMATS.size;
 
-function validate61(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate62(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if((!(((typeof data == "number") && (!(data % 1) && !isNaN(data))) && (isFinite(data)))) && (typeof data !== "string")){
-const err0 = {instancePath,schemaPath:"#/definitions/size/type",keyword:"type",params:{type: schema17.type}};
+const err0 = {instancePath,schemaPath:"#/definitions/size/type",keyword:"type",params:{type: schema18.type}};
 (vErrors ??= []).push(err0);
 errors++;
 }
@@ -331,13 +362,13 @@ const err2 = {instancePath,schemaPath:"#/definitions/size/format",keyword:"forma
 errors++;
 }
 }
-validate61.errors = vErrors;
+validate62.errors = vErrors;
 return errors === 0;
 }
 
-const schema18 = {"type":"integer","minimum":1,"maximum":2147483647};
+const schema19 = {"type":"integer","minimum":1,"maximum":2147483647};
 
-function validate69(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate70(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(!(((typeof data == "number") && (!(data % 1) && !isNaN(data))) && (isFinite(data)))){
@@ -357,14 +388,14 @@ const err2 = {instancePath,schemaPath:"#/definitions/integer5/minimum",keyword:"
 errors++;
 }
 }
-validate69.errors = vErrors;
+validate70.errors = vErrors;
 return errors === 0;
 }
 
-const schema19 = {"type":"array","items":{"type":"string","format":"upgrade"}};
+const schema20 = {"type":"array","items":{"type":"string","format":"upgrade"}};
 const formats22 = FORMATS.upgrade;
 
-function validate84(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate85(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(Array.isArray(data)){
@@ -388,14 +419,14 @@ const err2 = {instancePath,schemaPath:"#/definitions/upgrade/type",keyword:"type
 (vErrors ??= []).push(err2);
 errors++;
 }
-validate84.errors = vErrors;
+validate85.errors = vErrors;
 return errors === 0;
 }
 
-const schema20 = {"type":"array","items":{"title":"accessLog","type":"object","properties":{"path":{"$ref":"#/definitions/name"},"format":{"$ref":"#/definitions/string"},"json":{"type":"object"},"filter":{"title":"accessLogFilter","type":"object","properties":{"status":{"type":"string","format":"statusFilter"}},"required":[],"additionalProperties":false}},"required":["path"],"additionalProperties":false}};
+const schema21 = {"type":"array","items":{"title":"accessLog","type":"object","properties":{"path":{"$ref":"#/definitions/name"},"format":{"$ref":"#/definitions/string"},"json":{"type":"object"},"filter":{"title":"accessLogFilter","type":"object","properties":{"status":{"type":"string","format":"statusFilter"}},"required":[],"additionalProperties":false}},"required":["path"],"additionalProperties":false}};
 const formats26 = FORMATS.statusFilter;
 
-function validate86(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate87(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(Array.isArray(data)){
@@ -476,16 +507,16 @@ const err8 = {instancePath,schemaPath:"#/definitions/array3/type",keyword:"type"
 (vErrors ??= []).push(err8);
 errors++;
 }
-validate86.errors = vErrors;
+validate87.errors = vErrors;
 return errors === 0;
 }
 
-const schema21 = {"type":"array","items":{"$ref":"#/definitions/route"}};
-const schema22 = {"title":"route","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"match":{"title":"match","type":"object","properties":{"path":{"type":"string","format":"exactPath"},"prefix":{"$ref":"#/definitions/path"},"pathSeparatedPrefix":{"type":"string","format":"separatedPrefix"},"regex":{"$ref":"#/definitions/regex"},"template":{"type":"string","format":"template"},"connect":{"$ref":"#/definitions/boolean"},"caseSensitive":{"$ref":"#/definitions/boolean"},"methods":{"type":"array","items":{"type":"string","format":"method"}},"headers":{"type":"object","propertyNames":{"type":"string","format":"matchedHeader"},"additionalProperties":{"$ref":"#/definitions/choice"}},"query":{"type":"object","propertyNames":{"type":"string","format":"name"},"additionalProperties":{"$ref":"#/definitions/choice"}},"fraction":{"type":"number","minimum":0,"maximum":1},"tls":{"title":"matchTls","type":"object","properties":{"clientCertificate":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"forward":{"title":"forward","type":"object","properties":{"cluster":{"$ref":"#/definitions/name"},"clusters":{"$ref":"#/definitions/array"},"clusterHeader":{"$ref":"#/definitions/headerName"},"subset":{"$ref":"#/definitions/object"},"timeout":{"$ref":"#/definitions/duration"},"idleTimeout":{"$ref":"#/definitions/duration"},"grpcTimeoutHeaderMax":{"$ref":"#/definitions/duration"},"upgrades":{"$ref":"#/definitions/upgrade"},"hashOn":{"type":"array","items":{"title":"hashOn","type":"object","properties":{"header":{"type":"string","format":"matchedHeader"},"cookie":{"$ref":"#/definitions/headerName"},"sourceIp":{"$ref":"#/definitions/boolean"},"query":{"$ref":"#/definitions/name"},"terminal":{"$ref":"#/definitions/boolean"},"ttl":{"$ref":"#/definitions/duration"},"path":{"$ref":"#/definitions/path"},"attributes":{"type":"object","propertyNames":{"type":"string","format":"headerName"},"additionalProperties":{"$ref":"#/definitions/headerValue"}}},"required":[],"additionalProperties":false}},"stickySession":{"title":"stickySession","type":"object","properties":{"cookie":{"$ref":"#/definitions/headerName"},"header":{"$ref":"#/definitions/headerName"},"ttl":{"$ref":"#/definitions/duration"},"path":{"$ref":"#/definitions/path"},"strict":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false},"rewrite":{"title":"rewrite","type":"object","properties":{"prefix":{"$ref":"#/definitions/path"},"regex":{"title":"regexRewrite","type":"object","properties":{"pattern":{"$ref":"#/definitions/regex"},"substitution":{"type":"string","format":"substitution"}},"required":["pattern","substitution"],"additionalProperties":false},"path":{"$ref":"#/definitions/path"},"host":{"$ref":"#/definitions/authority"},"hostFrom":{"type":"string","enum":["upstream"]}},"required":[],"additionalProperties":false},"requestHeaders":{"$ref":"#/definitions/headerEdits"},"responseHeaders":{"$ref":"#/definitions/headerEdits"}},"required":[],"additionalProperties":false},"redirect":{"title":"redirect","type":"object","properties":{"scheme":{"type":"string","enum":["http","https"]},"host":{"type":"string","format":"optionalAuthority"},"port":{"type":"integer","minimum":0,"maximum":65535},"path":{"type":"string","format":"target"},"prefix":{"$ref":"#/definitions/path"},"status":{"type":"integer","enum":[301,302,303,307,308]},"stripQuery":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false},"respond":{"title":"respond","type":"object","properties":{"status":{"type":"integer","minimum":200,"maximum":599},"headers":{"$ref":"#/definitions/object2"},"body":{"$ref":"#/definitions/string"}},"required":["status"],"additionalProperties":false}},"required":["match"],"additionalProperties":false};
-const schema23 = {"type":"string","format":"path"};
+const schema22 = {"type":"array","items":{"$ref":"#/definitions/route"}};
+const schema23 = {"title":"route","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"match":{"title":"match","type":"object","properties":{"path":{"type":"string","format":"exactPath"},"prefix":{"$ref":"#/definitions/path"},"pathSeparatedPrefix":{"type":"string","format":"separatedPrefix"},"regex":{"$ref":"#/definitions/regex"},"template":{"type":"string","format":"template"},"connect":{"$ref":"#/definitions/boolean"},"caseSensitive":{"$ref":"#/definitions/boolean"},"methods":{"type":"array","items":{"type":"string","format":"method"}},"headers":{"type":"object","propertyNames":{"type":"string","format":"matchedHeader"},"additionalProperties":{"$ref":"#/definitions/choice"}},"query":{"type":"object","propertyNames":{"type":"string","format":"name"},"additionalProperties":{"$ref":"#/definitions/choice"}},"fraction":{"type":"number","minimum":0,"maximum":1},"tls":{"title":"matchTls","type":"object","properties":{"clientCertificate":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"forward":{"title":"forward","type":"object","properties":{"cluster":{"$ref":"#/definitions/name"},"clusters":{"$ref":"#/definitions/array"},"clusterHeader":{"type":"string","format":"headerName"},"timeout":{"$ref":"#/definitions/duration"},"idleTimeout":{"$ref":"#/definitions/duration"},"grpcTimeoutHeaderMax":{"$ref":"#/definitions/duration"},"upgrades":{"$ref":"#/definitions/upgrade"},"retry":{"$ref":"#/definitions/retry"},"hedge":{"title":"hedge","type":"object","properties":{"onPerTryTimeout":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false},"rewrite":{"title":"rewrite","type":"object","properties":{"prefix":{"$ref":"#/definitions/path"},"regex":{"title":"regexRewrite","type":"object","properties":{"pattern":{"$ref":"#/definitions/regex"},"substitution":{"type":"string","format":"substitution"}},"required":["pattern","substitution"],"additionalProperties":false},"path":{"$ref":"#/definitions/path"},"host":{"$ref":"#/definitions/authority"},"hostFrom":{"type":"string","enum":["upstream"]}},"required":[],"additionalProperties":false},"requestHeaders":{"$ref":"#/definitions/headerEdits"},"responseHeaders":{"$ref":"#/definitions/headerEdits"}},"required":[],"additionalProperties":false},"redirect":{"title":"redirect","type":"object","properties":{"scheme":{"type":"string","enum":["http","https"]},"host":{"type":"string","format":"optionalAuthority"},"port":{"type":"integer","minimum":0,"maximum":65535},"path":{"type":"string","format":"target"},"prefix":{"$ref":"#/definitions/path"},"status":{"type":"integer","enum":[301,302,303,307,308]},"stripQuery":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false},"respond":{"title":"respond","type":"object","properties":{"status":{"type":"integer","minimum":200,"maximum":599},"headers":{"$ref":"#/definitions/object"},"body":{"$ref":"#/definitions/string"}},"required":["status"],"additionalProperties":false}},"required":["match"],"additionalProperties":false};
+const schema24 = {"type":"string","format":"path"};
 const formats30 = FORMATS.path;
 
-function validate93(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate94(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(typeof data === "string"){
@@ -499,14 +530,14 @@ const err1 = {instancePath,schemaPath:"#/definitions/path/type",keyword:"type",p
 (vErrors ??= []).push(err1);
 errors++;
 }
-validate93.errors = vErrors;
+validate94.errors = vErrors;
 return errors === 0;
 }
 
-const schema24 = {"anyOf":[{"type":"string"},{"title":"valueMatch","type":"object","properties":{"exact":{"$ref":"#/definitions/string"},"prefix":{"$ref":"#/definitions/name"},"suffix":{"$ref":"#/definitions/name"},"contains":{"$ref":"#/definitions/name"},"regex":{"$ref":"#/definitions/regex"},"range":{"title":"range","type":"object","properties":{"start":{"$ref":"#/definitions/integer"},"end":{"$ref":"#/definitions/integer"}},"required":["start","end"],"additionalProperties":false},"present":{"$ref":"#/definitions/boolean"},"invert":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false}]};
-const schema25 = {"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991};
+const schema25 = {"anyOf":[{"type":"string"},{"title":"valueMatch","type":"object","properties":{"exact":{"$ref":"#/definitions/string"},"prefix":{"$ref":"#/definitions/name"},"suffix":{"$ref":"#/definitions/name"},"contains":{"$ref":"#/definitions/name"},"regex":{"$ref":"#/definitions/regex"},"range":{"title":"range","type":"object","properties":{"start":{"$ref":"#/definitions/integer"},"end":{"$ref":"#/definitions/integer"}},"required":["start","end"],"additionalProperties":false},"present":{"$ref":"#/definitions/boolean"},"invert":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false}]};
+const schema26 = {"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991};
 
-function validate104(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate105(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(!(((typeof data == "number") && (!(data % 1) && !isNaN(data))) && (isFinite(data)))){
@@ -526,12 +557,12 @@ const err2 = {instancePath,schemaPath:"#/definitions/integer/minimum",keyword:"m
 errors++;
 }
 }
-validate104.errors = vErrors;
+validate105.errors = vErrors;
 return errors === 0;
 }
 
 
-function validate98(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate99(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 const _errs0 = errors;
@@ -579,8 +610,8 @@ errors = vErrors.length;
 }
 }
 if(data.regex !== undefined){
-if(!(validate48(data.regex, {instancePath:instancePath+"/regex",parentData:data,parentDataProperty:"regex",rootData}))){
-vErrors = vErrors === null ? validate48.errors : vErrors.concat(validate48.errors);
+if(!(validate46(data.regex, {instancePath:instancePath+"/regex",parentData:data,parentDataProperty:"regex",rootData}))){
+vErrors = vErrors === null ? validate46.errors : vErrors.concat(validate46.errors);
 errors = vErrors.length;
 }
 }
@@ -605,14 +636,14 @@ errors++;
 }
 }
 if(data5.start !== undefined){
-if(!(validate104(data5.start, {instancePath:instancePath+"/range/start",parentData:data5,parentDataProperty:"start",rootData}))){
-vErrors = vErrors === null ? validate104.errors : vErrors.concat(validate104.errors);
+if(!(validate105(data5.start, {instancePath:instancePath+"/range/start",parentData:data5,parentDataProperty:"start",rootData}))){
+vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
 errors = vErrors.length;
 }
 }
 if(data5.end !== undefined){
-if(!(validate104(data5.end, {instancePath:instancePath+"/range/end",parentData:data5,parentDataProperty:"end",rootData}))){
-vErrors = vErrors === null ? validate104.errors : vErrors.concat(validate104.errors);
+if(!(validate105(data5.end, {instancePath:instancePath+"/range/end",parentData:data5,parentDataProperty:"end",rootData}))){
+vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
 errors = vErrors.length;
 }
 }
@@ -656,40 +687,14 @@ vErrors = null;
 }
 }
 }
-validate98.errors = vErrors;
+validate99.errors = vErrors;
 return errors === 0;
 }
 
-const schema26 = {"type":"array","items":{"$ref":"#/definitions/weightedCluster"},"minItems":1};
-const schema27 = {"title":"weightedCluster","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"weight":{"$ref":"#/definitions/integer2"}},"required":["name"],"additionalProperties":false};
-const schema28 = {"type":"integer","minimum":0,"maximum":4294967295};
+const schema27 = {"type":"array","items":{"$ref":"#/definitions/weightedCluster"},"minItems":1};
+const schema28 = {"title":"weightedCluster","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"weight":{"type":"integer","minimum":0,"maximum":4294967295}},"required":["name"],"additionalProperties":false};
 
-function validate116(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
-let vErrors = null;
-let errors = 0;
-if(!(((typeof data == "number") && (!(data % 1) && !isNaN(data))) && (isFinite(data)))){
-const err0 = {instancePath,schemaPath:"#/definitions/integer2/type",keyword:"type",params:{type: "integer"}};
-(vErrors ??= []).push(err0);
-errors++;
-}
-if((typeof data == "number") && (isFinite(data))){
-if(data > 4294967295 || isNaN(data)){
-const err1 = {instancePath,schemaPath:"#/definitions/integer2/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
-(vErrors ??= []).push(err1);
-errors++;
-}
-if(data < 0 || isNaN(data)){
-const err2 = {instancePath,schemaPath:"#/definitions/integer2/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
-(vErrors ??= []).push(err2);
-errors++;
-}
-}
-validate116.errors = vErrors;
-return errors === 0;
-}
-
-
-function validate114(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate115(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(data && typeof data == "object" && !Array.isArray(data)){
@@ -712,22 +717,36 @@ errors = vErrors.length;
 }
 }
 if(data.weight !== undefined){
-if(!(validate116(data.weight, {instancePath:instancePath+"/weight",parentData:data,parentDataProperty:"weight",rootData}))){
-vErrors = vErrors === null ? validate116.errors : vErrors.concat(validate116.errors);
-errors = vErrors.length;
-}
-}
-} else {
-const err2 = {instancePath,schemaPath:"#/definitions/weightedCluster/type",keyword:"type",params:{type: "object"}};
+let data1 = data.weight;
+if(!(((typeof data1 == "number") && (!(data1 % 1) && !isNaN(data1))) && (isFinite(data1)))){
+const err2 = {instancePath:instancePath+"/weight",schemaPath:"#/definitions/weightedCluster/properties/weight/type",keyword:"type",params:{type: "integer"}};
 (vErrors ??= []).push(err2);
 errors++;
 }
-validate114.errors = vErrors;
+if((typeof data1 == "number") && (isFinite(data1))){
+if(data1 > 4294967295 || isNaN(data1)){
+const err3 = {instancePath:instancePath+"/weight",schemaPath:"#/definitions/weightedCluster/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
+(vErrors ??= []).push(err3);
+errors++;
+}
+if(data1 < 0 || isNaN(data1)){
+const err4 = {instancePath:instancePath+"/weight",schemaPath:"#/definitions/weightedCluster/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+(vErrors ??= []).push(err4);
+errors++;
+}
+}
+}
+} else {
+const err5 = {instancePath,schemaPath:"#/definitions/weightedCluster/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err5);
+errors++;
+}
+validate115.errors = vErrors;
 return errors === 0;
 }
 
 
-function validate113(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate114(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(Array.isArray(data)){
@@ -738,8 +757,8 @@ errors++;
 }
 const len0 = data.length;
 for(let i0=0; i0<len0; i0++){
-if(!(validate114(data[i0], {instancePath:instancePath+"/" + i0,parentData:data,parentDataProperty:i0,rootData}))){
-vErrors = vErrors === null ? validate114.errors : vErrors.concat(validate114.errors);
+if(!(validate115(data[i0], {instancePath:instancePath+"/" + i0,parentData:data,parentDataProperty:i0,rootData}))){
+vErrors = vErrors === null ? validate115.errors : vErrors.concat(validate115.errors);
 errors = vErrors.length;
 }
 }
@@ -748,42 +767,357 @@ const err1 = {instancePath,schemaPath:"#/definitions/array/type",keyword:"type",
 (vErrors ??= []).push(err1);
 errors++;
 }
-validate113.errors = vErrors;
+validate114.errors = vErrors;
 return errors === 0;
 }
 
-const schema29 = {"type":"string","format":"headerName"};
+const schema29 = {"title":"retry","type":"object","properties":{"on":{"type":"array","items":{"type":"string","enum":["5xx","gateway-error","reset","reset-before-request","connect-failure","envoy-ratelimited","retriable-4xx","refused-stream","retriable-status-codes","retriable-headers","cancelled","deadline-exceeded","internal","resource-exhausted","unavailable","http3-post-connect-failure"]}},"attempts":{"$ref":"#/definitions/integer2"},"perTryTimeout":{"$ref":"#/definitions/duration"},"perTryIdleTimeout":{"$ref":"#/definitions/duration"},"retriableStatusCodes":{"type":"array","items":{"type":"integer","minimum":100,"maximum":599}},"retriableHeaders":{"type":"object","propertyNames":{"type":"string","format":"headerName"},"additionalProperties":{"$ref":"#/definitions/choice"}},"backOff":{"title":"backOff","type":"object","properties":{"base":{"$ref":"#/definitions/duration"},"max":{"$ref":"#/definitions/duration"}},"required":[],"additionalProperties":false},"respectRetryAfter":{"anyOf":[{"type":"boolean"},{"title":"retryAfter","type":"object","properties":{"headers":{"type":"object","propertyNames":{"type":"string","format":"headerName"},"additionalProperties":{"type":"string","enum":["seconds","unixTime"]}},"max":{"$ref":"#/definitions/duration"}},"required":[],"additionalProperties":false}]},"previousHosts":{"$ref":"#/definitions/boolean"},"hostSelectionAttempts":{"$ref":"#/definitions/integer3"},"maxReplayBodySize":{"$ref":"#/definitions/size"},"includeAttemptCount":{"$ref":"#/definitions/boolean"},"includeAttemptCountInResponse":{"$ref":"#/definitions/boolean"},"includeIsTimeoutRetry":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false};
+const schema30 = {"type":"integer","minimum":1,"maximum":100};
+
+function validate132(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+let vErrors = null;
+let errors = 0;
+if(!(((typeof data == "number") && (!(data % 1) && !isNaN(data))) && (isFinite(data)))){
+const err0 = {instancePath,schemaPath:"#/definitions/integer3/type",keyword:"type",params:{type: "integer"}};
+(vErrors ??= []).push(err0);
+errors++;
+}
+if((typeof data == "number") && (isFinite(data))){
+if(data > 100 || isNaN(data)){
+const err1 = {instancePath,schemaPath:"#/definitions/integer3/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100}};
+(vErrors ??= []).push(err1);
+errors++;
+}
+if(data < 1 || isNaN(data)){
+const err2 = {instancePath,schemaPath:"#/definitions/integer3/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
+(vErrors ??= []).push(err2);
+errors++;
+}
+}
+validate132.errors = vErrors;
+return errors === 0;
+}
+
 const formats42 = FORMATS.headerName;
 
-function validate120(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate123(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+let vErrors = null;
+let errors = 0;
+if(data && typeof data == "object" && !Array.isArray(data)){
+for(const key0 in data){
+if(!(func2.call(schema29.properties, key0))){
+const err0 = {instancePath,schemaPath:"#/definitions/retry/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0}};
+(vErrors ??= []).push(err0);
+errors++;
+}
+}
+if(data.on !== undefined){
+let data0 = data.on;
+if(Array.isArray(data0)){
+const len0 = data0.length;
+for(let i0=0; i0<len0; i0++){
+let data1 = data0[i0];
+if(typeof data1 !== "string"){
+const err1 = {instancePath:instancePath+"/on/" + i0,schemaPath:"#/definitions/retry/properties/on/items/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err1);
+errors++;
+}
+if(!((((((((((((((((data1 === "5xx") || (data1 === "gateway-error")) || (data1 === "reset")) || (data1 === "reset-before-request")) || (data1 === "connect-failure")) || (data1 === "envoy-ratelimited")) || (data1 === "retriable-4xx")) || (data1 === "refused-stream")) || (data1 === "retriable-status-codes")) || (data1 === "retriable-headers")) || (data1 === "cancelled")) || (data1 === "deadline-exceeded")) || (data1 === "internal")) || (data1 === "resource-exhausted")) || (data1 === "unavailable")) || (data1 === "http3-post-connect-failure"))){
+const err2 = {instancePath:instancePath+"/on/" + i0,schemaPath:"#/definitions/retry/properties/on/items/enum",keyword:"enum",params:{allowedValues: schema29.properties.on.items.enum}};
+(vErrors ??= []).push(err2);
+errors++;
+}
+}
+} else {
+const err3 = {instancePath:instancePath+"/on",schemaPath:"#/definitions/retry/properties/on/type",keyword:"type",params:{type: "array"}};
+(vErrors ??= []).push(err3);
+errors++;
+}
+}
+if(data.attempts !== undefined){
+if(!(validate55(data.attempts, {instancePath:instancePath+"/attempts",parentData:data,parentDataProperty:"attempts",rootData}))){
+vErrors = vErrors === null ? validate55.errors : vErrors.concat(validate55.errors);
+errors = vErrors.length;
+}
+}
+if(data.perTryTimeout !== undefined){
+if(!(validate28(data.perTryTimeout, {instancePath:instancePath+"/perTryTimeout",parentData:data,parentDataProperty:"perTryTimeout",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+if(data.perTryIdleTimeout !== undefined){
+if(!(validate28(data.perTryIdleTimeout, {instancePath:instancePath+"/perTryIdleTimeout",parentData:data,parentDataProperty:"perTryIdleTimeout",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+if(data.retriableStatusCodes !== undefined){
+let data5 = data.retriableStatusCodes;
+if(Array.isArray(data5)){
+const len1 = data5.length;
+for(let i1=0; i1<len1; i1++){
+let data6 = data5[i1];
+if(!(((typeof data6 == "number") && (!(data6 % 1) && !isNaN(data6))) && (isFinite(data6)))){
+const err4 = {instancePath:instancePath+"/retriableStatusCodes/" + i1,schemaPath:"#/definitions/retry/properties/retriableStatusCodes/items/type",keyword:"type",params:{type: "integer"}};
+(vErrors ??= []).push(err4);
+errors++;
+}
+if((typeof data6 == "number") && (isFinite(data6))){
+if(data6 > 599 || isNaN(data6)){
+const err5 = {instancePath:instancePath+"/retriableStatusCodes/" + i1,schemaPath:"#/definitions/retry/properties/retriableStatusCodes/items/maximum",keyword:"maximum",params:{comparison: "<=", limit: 599}};
+(vErrors ??= []).push(err5);
+errors++;
+}
+if(data6 < 100 || isNaN(data6)){
+const err6 = {instancePath:instancePath+"/retriableStatusCodes/" + i1,schemaPath:"#/definitions/retry/properties/retriableStatusCodes/items/minimum",keyword:"minimum",params:{comparison: ">=", limit: 100}};
+(vErrors ??= []).push(err6);
+errors++;
+}
+}
+}
+} else {
+const err7 = {instancePath:instancePath+"/retriableStatusCodes",schemaPath:"#/definitions/retry/properties/retriableStatusCodes/type",keyword:"type",params:{type: "array"}};
+(vErrors ??= []).push(err7);
+errors++;
+}
+}
+if(data.retriableHeaders !== undefined){
+let data7 = data.retriableHeaders;
+if(data7 && typeof data7 == "object" && !Array.isArray(data7)){
+for(const key1 in data7){
+const _errs15 = errors;
+if(typeof key1 === "string"){
+if(!(formats42(key1))){
+const err8 = {instancePath:instancePath+"/retriableHeaders",schemaPath:"#/definitions/retry/properties/retriableHeaders/propertyNames/format",keyword:"format",params:{format: "headerName"},propertyName:key1};
+(vErrors ??= []).push(err8);
+errors++;
+}
+} else {
+const err9 = {instancePath:instancePath+"/retriableHeaders",schemaPath:"#/definitions/retry/properties/retriableHeaders/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key1};
+(vErrors ??= []).push(err9);
+errors++;
+}
+var valid5 = _errs15 === errors;
+if(!valid5){
+const err10 = {instancePath:instancePath+"/retriableHeaders",schemaPath:"#/definitions/retry/properties/retriableHeaders/propertyNames",keyword:"propertyNames",params:{propertyName: key1}};
+(vErrors ??= []).push(err10);
+errors++;
+}
+}
+for(const key2 in data7){
+if(!(validate99(data7[key2], {instancePath:instancePath+"/retriableHeaders/" + key2.replace(/~/g, "~0").replace(/\//g, "~1"),parentData:data7,parentDataProperty:key2,rootData}))){
+vErrors = vErrors === null ? validate99.errors : vErrors.concat(validate99.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err11 = {instancePath:instancePath+"/retriableHeaders",schemaPath:"#/definitions/retry/properties/retriableHeaders/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err11);
+errors++;
+}
+}
+if(data.backOff !== undefined){
+let data9 = data.backOff;
+if(data9 && typeof data9 == "object" && !Array.isArray(data9)){
+for(const key3 in data9){
+if(!((key3 === "base") || (key3 === "max"))){
+const err12 = {instancePath:instancePath+"/backOff",schemaPath:"#/definitions/retry/properties/backOff/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key3}};
+(vErrors ??= []).push(err12);
+errors++;
+}
+}
+if(data9.base !== undefined){
+if(!(validate28(data9.base, {instancePath:instancePath+"/backOff/base",parentData:data9,parentDataProperty:"base",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+if(data9.max !== undefined){
+if(!(validate28(data9.max, {instancePath:instancePath+"/backOff/max",parentData:data9,parentDataProperty:"max",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err13 = {instancePath:instancePath+"/backOff",schemaPath:"#/definitions/retry/properties/backOff/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err13);
+errors++;
+}
+}
+if(data.respectRetryAfter !== undefined){
+let data12 = data.respectRetryAfter;
+const _errs25 = errors;
+let valid8 = false;
+const _errs26 = errors;
+if(typeof data12 !== "boolean"){
+const err14 = {instancePath:instancePath+"/respectRetryAfter",schemaPath:"#/definitions/retry/properties/respectRetryAfter/anyOf/0/type",keyword:"type",params:{type: "boolean"}};
+(vErrors ??= []).push(err14);
+errors++;
+}
+var _valid0 = _errs26 === errors;
+valid8 = valid8 || _valid0;
+if(!valid8){
+const _errs28 = errors;
+if(data12 && typeof data12 == "object" && !Array.isArray(data12)){
+for(const key4 in data12){
+if(!((key4 === "headers") || (key4 === "max"))){
+const err15 = {instancePath:instancePath+"/respectRetryAfter",schemaPath:"#/definitions/retry/properties/respectRetryAfter/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key4}};
+(vErrors ??= []).push(err15);
+errors++;
+}
+}
+if(data12.headers !== undefined){
+let data13 = data12.headers;
+if(data13 && typeof data13 == "object" && !Array.isArray(data13)){
+for(const key5 in data13){
+const _errs33 = errors;
+if(typeof key5 === "string"){
+if(!(formats42(key5))){
+const err16 = {instancePath:instancePath+"/respectRetryAfter/headers",schemaPath:"#/definitions/retry/properties/respectRetryAfter/anyOf/1/properties/headers/propertyNames/format",keyword:"format",params:{format: "headerName"},propertyName:key5};
+(vErrors ??= []).push(err16);
+errors++;
+}
+} else {
+const err17 = {instancePath:instancePath+"/respectRetryAfter/headers",schemaPath:"#/definitions/retry/properties/respectRetryAfter/anyOf/1/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key5};
+(vErrors ??= []).push(err17);
+errors++;
+}
+var valid10 = _errs33 === errors;
+if(!valid10){
+const err18 = {instancePath:instancePath+"/respectRetryAfter/headers",schemaPath:"#/definitions/retry/properties/respectRetryAfter/anyOf/1/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key5}};
+(vErrors ??= []).push(err18);
+errors++;
+}
+}
+for(const key6 in data13){
+let data14 = data13[key6];
+if(typeof data14 !== "string"){
+const err19 = {instancePath:instancePath+"/respectRetryAfter/headers/" + key6.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/retry/properties/respectRetryAfter/anyOf/1/properties/headers/additionalProperties/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err19);
+errors++;
+}
+if(!((data14 === "seconds") || (data14 === "unixTime"))){
+const err20 = {instancePath:instancePath+"/respectRetryAfter/headers/" + key6.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/retry/properties/respectRetryAfter/anyOf/1/properties/headers/additionalProperties/enum",keyword:"enum",params:{allowedValues: schema29.properties.respectRetryAfter.anyOf[1].properties.headers.additionalProperties.enum}};
+(vErrors ??= []).push(err20);
+errors++;
+}
+}
+} else {
+const err21 = {instancePath:instancePath+"/respectRetryAfter/headers",schemaPath:"#/definitions/retry/properties/respectRetryAfter/anyOf/1/properties/headers/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err21);
+errors++;
+}
+}
+if(data12.max !== undefined){
+if(!(validate28(data12.max, {instancePath:instancePath+"/respectRetryAfter/max",parentData:data12,parentDataProperty:"max",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err22 = {instancePath:instancePath+"/respectRetryAfter",schemaPath:"#/definitions/retry/properties/respectRetryAfter/anyOf/1/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err22);
+errors++;
+}
+var _valid0 = _errs28 === errors;
+valid8 = valid8 || _valid0;
+}
+if(!valid8){
+const err23 = {instancePath:instancePath+"/respectRetryAfter",schemaPath:"#/definitions/retry/properties/respectRetryAfter/anyOf",keyword:"anyOf",params:{}};
+(vErrors ??= []).push(err23);
+errors++;
+} else {
+errors = _errs25;
+if(vErrors !== null){
+if(_errs25){
+vErrors.length = _errs25;
+} else {
+vErrors = null;
+}
+}
+}
+}
+if(data.previousHosts !== undefined){
+if(!(validate24(data.previousHosts, {instancePath:instancePath+"/previousHosts",parentData:data,parentDataProperty:"previousHosts",rootData}))){
+vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
+errors = vErrors.length;
+}
+}
+if(data.hostSelectionAttempts !== undefined){
+if(!(validate132(data.hostSelectionAttempts, {instancePath:instancePath+"/hostSelectionAttempts",parentData:data,parentDataProperty:"hostSelectionAttempts",rootData}))){
+vErrors = vErrors === null ? validate132.errors : vErrors.concat(validate132.errors);
+errors = vErrors.length;
+}
+}
+if(data.maxReplayBodySize !== undefined){
+if(!(validate62(data.maxReplayBodySize, {instancePath:instancePath+"/maxReplayBodySize",parentData:data,parentDataProperty:"maxReplayBodySize",rootData}))){
+vErrors = vErrors === null ? validate62.errors : vErrors.concat(validate62.errors);
+errors = vErrors.length;
+}
+}
+if(data.includeAttemptCount !== undefined){
+if(!(validate24(data.includeAttemptCount, {instancePath:instancePath+"/includeAttemptCount",parentData:data,parentDataProperty:"includeAttemptCount",rootData}))){
+vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
+errors = vErrors.length;
+}
+}
+if(data.includeAttemptCountInResponse !== undefined){
+if(!(validate24(data.includeAttemptCountInResponse, {instancePath:instancePath+"/includeAttemptCountInResponse",parentData:data,parentDataProperty:"includeAttemptCountInResponse",rootData}))){
+vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
+errors = vErrors.length;
+}
+}
+if(data.includeIsTimeoutRetry !== undefined){
+if(!(validate24(data.includeIsTimeoutRetry, {instancePath:instancePath+"/includeIsTimeoutRetry",parentData:data,parentDataProperty:"includeIsTimeoutRetry",rootData}))){
+vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err24 = {instancePath,schemaPath:"#/definitions/retry/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err24);
+errors++;
+}
+validate123.errors = vErrors;
+return errors === 0;
+}
+
+const schema31 = {"type":"string","format":"authority"};
+const formats50 = FORMATS.authority;
+
+function validate143(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(typeof data === "string"){
-if(!(formats42(data))){
-const err0 = {instancePath,schemaPath:"#/definitions/headerName/format",keyword:"format",params:{format: "headerName"}};
+if(!(formats50(data))){
+const err0 = {instancePath,schemaPath:"#/definitions/authority/format",keyword:"format",params:{format: "authority"}};
 (vErrors ??= []).push(err0);
 errors++;
 }
 } else {
-const err1 = {instancePath,schemaPath:"#/definitions/headerName/type",keyword:"type",params:{type: "string"}};
+const err1 = {instancePath,schemaPath:"#/definitions/authority/type",keyword:"type",params:{type: "string"}};
 (vErrors ??= []).push(err1);
 errors++;
 }
-validate120.errors = vErrors;
+validate143.errors = vErrors;
 return errors === 0;
 }
 
-const schema30 = {"type":"object","propertyNames":{"type":"string","format":"name"},"additionalProperties":{"type":["string","number","boolean"]}};
+const schema32 = {"title":"headerEdits","type":"object","properties":{"set":{"$ref":"#/definitions/object"},"add":{"$ref":"#/definitions/object"},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false};
+const schema33 = {"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}};
+const formats52 = FORMATS.editedHeader;
+const formats54 = FORMATS.headerValue;
 
-function validate122(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate146(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(data && typeof data == "object" && !Array.isArray(data)){
 for(const key0 in data){
 const _errs1 = errors;
 if(typeof key0 === "string"){
-if(!(formats4(key0))){
-const err0 = {instancePath,schemaPath:"#/definitions/object/propertyNames/format",keyword:"format",params:{format: "name"},propertyName:key0};
+if(!(formats52(key0))){
+const err0 = {instancePath,schemaPath:"#/definitions/object/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key0};
 (vErrors ??= []).push(err0);
 errors++;
 }
@@ -801,108 +1135,29 @@ errors++;
 }
 for(const key1 in data){
 let data0 = data[key1];
-if(((typeof data0 !== "string") && (!((typeof data0 == "number") && (isFinite(data0))))) && (typeof data0 !== "boolean")){
-const err3 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/object/additionalProperties/type",keyword:"type",params:{type: schema30.additionalProperties.type}};
+if(typeof data0 === "string"){
+if(!(formats54(data0))){
+const err3 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/object/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 (vErrors ??= []).push(err3);
 errors++;
 }
-}
 } else {
-const err4 = {instancePath,schemaPath:"#/definitions/object/type",keyword:"type",params:{type: "object"}};
+const err4 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/object/additionalProperties/type",keyword:"type",params:{type: "string"}};
 (vErrors ??= []).push(err4);
 errors++;
 }
-validate122.errors = vErrors;
-return errors === 0;
-}
-
-const schema31 = {"type":"string","format":"headerValue"};
-const formats50 = FORMATS.headerValue;
-
-function validate134(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
-let vErrors = null;
-let errors = 0;
-if(typeof data === "string"){
-if(!(formats50(data))){
-const err0 = {instancePath,schemaPath:"#/definitions/headerValue/format",keyword:"format",params:{format: "headerValue"}};
-(vErrors ??= []).push(err0);
-errors++;
 }
 } else {
-const err1 = {instancePath,schemaPath:"#/definitions/headerValue/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err1);
+const err5 = {instancePath,schemaPath:"#/definitions/object/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err5);
 errors++;
 }
-validate134.errors = vErrors;
-return errors === 0;
-}
-
-const schema32 = {"type":"string","format":"authority"};
-const formats54 = FORMATS.authority;
-
-function validate144(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
-let vErrors = null;
-let errors = 0;
-if(typeof data === "string"){
-if(!(formats54(data))){
-const err0 = {instancePath,schemaPath:"#/definitions/authority/format",keyword:"format",params:{format: "authority"}};
-(vErrors ??= []).push(err0);
-errors++;
-}
-} else {
-const err1 = {instancePath,schemaPath:"#/definitions/authority/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err1);
-errors++;
-}
-validate144.errors = vErrors;
-return errors === 0;
-}
-
-const schema33 = {"title":"headerEdits","type":"object","properties":{"set":{"$ref":"#/definitions/object2"},"add":{"$ref":"#/definitions/object2"},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false};
-const schema34 = {"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"$ref":"#/definitions/headerValue"}};
-const formats56 = FORMATS.editedHeader;
-
-function validate147(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
-let vErrors = null;
-let errors = 0;
-if(data && typeof data == "object" && !Array.isArray(data)){
-for(const key0 in data){
-const _errs1 = errors;
-if(typeof key0 === "string"){
-if(!(formats56(key0))){
-const err0 = {instancePath,schemaPath:"#/definitions/object2/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key0};
-(vErrors ??= []).push(err0);
-errors++;
-}
-} else {
-const err1 = {instancePath,schemaPath:"#/definitions/object2/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key0};
-(vErrors ??= []).push(err1);
-errors++;
-}
-var valid0 = _errs1 === errors;
-if(!valid0){
-const err2 = {instancePath,schemaPath:"#/definitions/object2/propertyNames",keyword:"propertyNames",params:{propertyName: key0}};
-(vErrors ??= []).push(err2);
-errors++;
-}
-}
-for(const key1 in data){
-if(!(validate134(data[key1], {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1"),parentData:data,parentDataProperty:key1,rootData}))){
-vErrors = vErrors === null ? validate134.errors : vErrors.concat(validate134.errors);
-errors = vErrors.length;
-}
-}
-} else {
-const err3 = {instancePath,schemaPath:"#/definitions/object2/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err3);
-errors++;
-}
-validate147.errors = vErrors;
+validate146.errors = vErrors;
 return errors === 0;
 }
 
 
-function validate146(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate145(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(data && typeof data == "object" && !Array.isArray(data)){
@@ -914,14 +1169,14 @@ errors++;
 }
 }
 if(data.set !== undefined){
-if(!(validate147(data.set, {instancePath:instancePath+"/set",parentData:data,parentDataProperty:"set",rootData}))){
-vErrors = vErrors === null ? validate147.errors : vErrors.concat(validate147.errors);
+if(!(validate146(data.set, {instancePath:instancePath+"/set",parentData:data,parentDataProperty:"set",rootData}))){
+vErrors = vErrors === null ? validate146.errors : vErrors.concat(validate146.errors);
 errors = vErrors.length;
 }
 }
 if(data.add !== undefined){
-if(!(validate147(data.add, {instancePath:instancePath+"/add",parentData:data,parentDataProperty:"add",rootData}))){
-vErrors = vErrors === null ? validate147.errors : vErrors.concat(validate147.errors);
+if(!(validate146(data.add, {instancePath:instancePath+"/add",parentData:data,parentDataProperty:"add",rootData}))){
+vErrors = vErrors === null ? validate146.errors : vErrors.concat(validate146.errors);
 errors = vErrors.length;
 }
 }
@@ -932,7 +1187,7 @@ const len0 = data2.length;
 for(let i0=0; i0<len0; i0++){
 let data3 = data2[i0];
 if(typeof data3 === "string"){
-if(!(formats56(data3))){
+if(!(formats52(data3))){
 const err1 = {instancePath:instancePath+"/remove/" + i0,schemaPath:"#/definitions/headerEdits/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 (vErrors ??= []).push(err1);
 errors++;
@@ -954,7 +1209,7 @@ const err4 = {instancePath,schemaPath:"#/definitions/headerEdits/type",keyword:"
 (vErrors ??= []).push(err4);
 errors++;
 }
-validate146.errors = vErrors;
+validate145.errors = vErrors;
 return errors === 0;
 }
 
@@ -963,11 +1218,11 @@ const formats32 = FORMATS.separatedPrefix;
 const formats34 = FORMATS.template;
 const formats36 = FORMATS.method;
 const formats38 = FORMATS.matchedHeader;
-const formats52 = FORMATS.substitution;
-const formats60 = FORMATS.optionalAuthority;
-const formats62 = FORMATS.target;
+const formats48 = FORMATS.substitution;
+const formats58 = FORMATS.optionalAuthority;
+const formats60 = FORMATS.target;
 
-function validate91(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate92(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(data && typeof data == "object" && !Array.isArray(data)){
@@ -993,7 +1248,7 @@ if(data.match !== undefined){
 let data1 = data.match;
 if(data1 && typeof data1 == "object" && !Array.isArray(data1)){
 for(const key1 in data1){
-if(!(func2.call(schema22.properties.match.properties, key1))){
+if(!(func2.call(schema23.properties.match.properties, key1))){
 const err2 = {instancePath:instancePath+"/match",schemaPath:"#/definitions/route/properties/match/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key1}};
 (vErrors ??= []).push(err2);
 errors++;
@@ -1014,8 +1269,8 @@ errors++;
 }
 }
 if(data1.prefix !== undefined){
-if(!(validate93(data1.prefix, {instancePath:instancePath+"/match/prefix",parentData:data1,parentDataProperty:"prefix",rootData}))){
-vErrors = vErrors === null ? validate93.errors : vErrors.concat(validate93.errors);
+if(!(validate94(data1.prefix, {instancePath:instancePath+"/match/prefix",parentData:data1,parentDataProperty:"prefix",rootData}))){
+vErrors = vErrors === null ? validate94.errors : vErrors.concat(validate94.errors);
 errors = vErrors.length;
 }
 }
@@ -1034,8 +1289,8 @@ errors++;
 }
 }
 if(data1.regex !== undefined){
-if(!(validate48(data1.regex, {instancePath:instancePath+"/match/regex",parentData:data1,parentDataProperty:"regex",rootData}))){
-vErrors = vErrors === null ? validate48.errors : vErrors.concat(validate48.errors);
+if(!(validate46(data1.regex, {instancePath:instancePath+"/match/regex",parentData:data1,parentDataProperty:"regex",rootData}))){
+vErrors = vErrors === null ? validate46.errors : vErrors.concat(validate46.errors);
 errors = vErrors.length;
 }
 }
@@ -1113,8 +1368,8 @@ errors++;
 }
 }
 for(const key3 in data11){
-if(!(validate98(data11[key3], {instancePath:instancePath+"/match/headers/" + key3.replace(/~/g, "~0").replace(/\//g, "~1"),parentData:data11,parentDataProperty:key3,rootData}))){
-vErrors = vErrors === null ? validate98.errors : vErrors.concat(validate98.errors);
+if(!(validate99(data11[key3], {instancePath:instancePath+"/match/headers/" + key3.replace(/~/g, "~0").replace(/\//g, "~1"),parentData:data11,parentDataProperty:key3,rootData}))){
+vErrors = vErrors === null ? validate99.errors : vErrors.concat(validate99.errors);
 errors = vErrors.length;
 }
 }
@@ -1148,8 +1403,8 @@ errors++;
 }
 }
 for(const key5 in data13){
-if(!(validate98(data13[key5], {instancePath:instancePath+"/match/query/" + key5.replace(/~/g, "~0").replace(/\//g, "~1"),parentData:data13,parentDataProperty:key5,rootData}))){
-vErrors = vErrors === null ? validate98.errors : vErrors.concat(validate98.errors);
+if(!(validate99(data13[key5], {instancePath:instancePath+"/match/query/" + key5.replace(/~/g, "~0").replace(/\//g, "~1"),parentData:data13,parentDataProperty:key5,rootData}))){
+vErrors = vErrors === null ? validate99.errors : vErrors.concat(validate99.errors);
 errors = vErrors.length;
 }
 }
@@ -1210,7 +1465,7 @@ if(data.forward !== undefined){
 let data18 = data.forward;
 if(data18 && typeof data18 == "object" && !Array.isArray(data18)){
 for(const key7 in data18){
-if(!(func2.call(schema22.properties.forward.properties, key7))){
+if(!(func2.call(schema23.properties.forward.properties, key7))){
 const err26 = {instancePath:instancePath+"/forward",schemaPath:"#/definitions/route/properties/forward/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key7}};
 (vErrors ??= []).push(err26);
 errors++;
@@ -1223,21 +1478,23 @@ errors = vErrors.length;
 }
 }
 if(data18.clusters !== undefined){
-if(!(validate113(data18.clusters, {instancePath:instancePath+"/forward/clusters",parentData:data18,parentDataProperty:"clusters",rootData}))){
-vErrors = vErrors === null ? validate113.errors : vErrors.concat(validate113.errors);
+if(!(validate114(data18.clusters, {instancePath:instancePath+"/forward/clusters",parentData:data18,parentDataProperty:"clusters",rootData}))){
+vErrors = vErrors === null ? validate114.errors : vErrors.concat(validate114.errors);
 errors = vErrors.length;
 }
 }
 if(data18.clusterHeader !== undefined){
-if(!(validate120(data18.clusterHeader, {instancePath:instancePath+"/forward/clusterHeader",parentData:data18,parentDataProperty:"clusterHeader",rootData}))){
-vErrors = vErrors === null ? validate120.errors : vErrors.concat(validate120.errors);
-errors = vErrors.length;
+let data21 = data18.clusterHeader;
+if(typeof data21 === "string"){
+if(!(formats42(data21))){
+const err27 = {instancePath:instancePath+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/format",keyword:"format",params:{format: "headerName"}};
+(vErrors ??= []).push(err27);
+errors++;
 }
-}
-if(data18.subset !== undefined){
-if(!(validate122(data18.subset, {instancePath:instancePath+"/forward/subset",parentData:data18,parentDataProperty:"subset",rootData}))){
-vErrors = vErrors === null ? validate122.errors : vErrors.concat(validate122.errors);
-errors = vErrors.length;
+} else {
+const err28 = {instancePath:instancePath+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err28);
+errors++;
 }
 }
 if(data18.timeout !== undefined){
@@ -1259,452 +1516,323 @@ errors = vErrors.length;
 }
 }
 if(data18.upgrades !== undefined){
-if(!(validate84(data18.upgrades, {instancePath:instancePath+"/forward/upgrades",parentData:data18,parentDataProperty:"upgrades",rootData}))){
-vErrors = vErrors === null ? validate84.errors : vErrors.concat(validate84.errors);
+if(!(validate85(data18.upgrades, {instancePath:instancePath+"/forward/upgrades",parentData:data18,parentDataProperty:"upgrades",rootData}))){
+vErrors = vErrors === null ? validate85.errors : vErrors.concat(validate85.errors);
 errors = vErrors.length;
 }
 }
-if(data18.hashOn !== undefined){
-let data27 = data18.hashOn;
-if(Array.isArray(data27)){
-const len1 = data27.length;
-for(let i1=0; i1<len1; i1++){
-let data28 = data27[i1];
-if(data28 && typeof data28 == "object" && !Array.isArray(data28)){
-for(const key8 in data28){
-if(!((((((((key8 === "header") || (key8 === "cookie")) || (key8 === "sourceIp")) || (key8 === "query")) || (key8 === "terminal")) || (key8 === "ttl")) || (key8 === "path")) || (key8 === "attributes"))){
-const err27 = {instancePath:instancePath+"/forward/hashOn/" + i1,schemaPath:"#/definitions/route/properties/forward/properties/hashOn/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key8}};
-(vErrors ??= []).push(err27);
-errors++;
+if(data18.retry !== undefined){
+if(!(validate123(data18.retry, {instancePath:instancePath+"/forward/retry",parentData:data18,parentDataProperty:"retry",rootData}))){
+vErrors = vErrors === null ? validate123.errors : vErrors.concat(validate123.errors);
+errors = vErrors.length;
 }
 }
-if(data28.header !== undefined){
-let data29 = data28.header;
-if(typeof data29 === "string"){
-if(!(formats38(data29))){
-const err28 = {instancePath:instancePath+"/forward/hashOn/" + i1+"/header",schemaPath:"#/definitions/route/properties/forward/properties/hashOn/items/properties/header/format",keyword:"format",params:{format: "matchedHeader"}};
-(vErrors ??= []).push(err28);
-errors++;
-}
-} else {
-const err29 = {instancePath:instancePath+"/forward/hashOn/" + i1+"/header",schemaPath:"#/definitions/route/properties/forward/properties/hashOn/items/properties/header/type",keyword:"type",params:{type: "string"}};
+if(data18.hedge !== undefined){
+let data27 = data18.hedge;
+if(data27 && typeof data27 == "object" && !Array.isArray(data27)){
+for(const key8 in data27){
+if(!(key8 === "onPerTryTimeout")){
+const err29 = {instancePath:instancePath+"/forward/hedge",schemaPath:"#/definitions/route/properties/forward/properties/hedge/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key8}};
 (vErrors ??= []).push(err29);
 errors++;
 }
 }
-if(data28.cookie !== undefined){
-if(!(validate120(data28.cookie, {instancePath:instancePath+"/forward/hashOn/" + i1+"/cookie",parentData:data28,parentDataProperty:"cookie",rootData}))){
-vErrors = vErrors === null ? validate120.errors : vErrors.concat(validate120.errors);
-errors = vErrors.length;
-}
-}
-if(data28.sourceIp !== undefined){
-if(!(validate24(data28.sourceIp, {instancePath:instancePath+"/forward/hashOn/" + i1+"/sourceIp",parentData:data28,parentDataProperty:"sourceIp",rootData}))){
+if(data27.onPerTryTimeout !== undefined){
+if(!(validate24(data27.onPerTryTimeout, {instancePath:instancePath+"/forward/hedge/onPerTryTimeout",parentData:data27,parentDataProperty:"onPerTryTimeout",rootData}))){
 vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
 errors = vErrors.length;
 }
 }
-if(data28.query !== undefined){
-if(!(validate31(data28.query, {instancePath:instancePath+"/forward/hashOn/" + i1+"/query",parentData:data28,parentDataProperty:"query",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
-errors = vErrors.length;
-}
-}
-if(data28.terminal !== undefined){
-if(!(validate24(data28.terminal, {instancePath:instancePath+"/forward/hashOn/" + i1+"/terminal",parentData:data28,parentDataProperty:"terminal",rootData}))){
-vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
-errors = vErrors.length;
-}
-}
-if(data28.ttl !== undefined){
-if(!(validate28(data28.ttl, {instancePath:instancePath+"/forward/hashOn/" + i1+"/ttl",parentData:data28,parentDataProperty:"ttl",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
-errors = vErrors.length;
-}
-}
-if(data28.path !== undefined){
-if(!(validate93(data28.path, {instancePath:instancePath+"/forward/hashOn/" + i1+"/path",parentData:data28,parentDataProperty:"path",rootData}))){
-vErrors = vErrors === null ? validate93.errors : vErrors.concat(validate93.errors);
-errors = vErrors.length;
-}
-}
-if(data28.attributes !== undefined){
-let data36 = data28.attributes;
-if(data36 && typeof data36 == "object" && !Array.isArray(data36)){
-for(const key9 in data36){
-const _errs64 = errors;
-if(typeof key9 === "string"){
-if(!(formats42(key9))){
-const err30 = {instancePath:instancePath+"/forward/hashOn/" + i1+"/attributes",schemaPath:"#/definitions/route/properties/forward/properties/hashOn/items/properties/attributes/propertyNames/format",keyword:"format",params:{format: "headerName"},propertyName:key9};
+} else {
+const err30 = {instancePath:instancePath+"/forward/hedge",schemaPath:"#/definitions/route/properties/forward/properties/hedge/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err30);
-errors++;
-}
-} else {
-const err31 = {instancePath:instancePath+"/forward/hashOn/" + i1+"/attributes",schemaPath:"#/definitions/route/properties/forward/properties/hashOn/items/properties/attributes/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key9};
-(vErrors ??= []).push(err31);
-errors++;
-}
-var valid13 = _errs64 === errors;
-if(!valid13){
-const err32 = {instancePath:instancePath+"/forward/hashOn/" + i1+"/attributes",schemaPath:"#/definitions/route/properties/forward/properties/hashOn/items/properties/attributes/propertyNames",keyword:"propertyNames",params:{propertyName: key9}};
-(vErrors ??= []).push(err32);
-errors++;
-}
-}
-for(const key10 in data36){
-if(!(validate134(data36[key10], {instancePath:instancePath+"/forward/hashOn/" + i1+"/attributes/" + key10.replace(/~/g, "~0").replace(/\//g, "~1"),parentData:data36,parentDataProperty:key10,rootData}))){
-vErrors = vErrors === null ? validate134.errors : vErrors.concat(validate134.errors);
-errors = vErrors.length;
-}
-}
-} else {
-const err33 = {instancePath:instancePath+"/forward/hashOn/" + i1+"/attributes",schemaPath:"#/definitions/route/properties/forward/properties/hashOn/items/properties/attributes/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err33);
-errors++;
-}
-}
-} else {
-const err34 = {instancePath:instancePath+"/forward/hashOn/" + i1,schemaPath:"#/definitions/route/properties/forward/properties/hashOn/items/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err34);
-errors++;
-}
-}
-} else {
-const err35 = {instancePath:instancePath+"/forward/hashOn",schemaPath:"#/definitions/route/properties/forward/properties/hashOn/type",keyword:"type",params:{type: "array"}};
-(vErrors ??= []).push(err35);
-errors++;
-}
-}
-if(data18.stickySession !== undefined){
-let data38 = data18.stickySession;
-if(data38 && typeof data38 == "object" && !Array.isArray(data38)){
-for(const key11 in data38){
-if(!(((((key11 === "cookie") || (key11 === "header")) || (key11 === "ttl")) || (key11 === "path")) || (key11 === "strict"))){
-const err36 = {instancePath:instancePath+"/forward/stickySession",schemaPath:"#/definitions/route/properties/forward/properties/stickySession/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key11}};
-(vErrors ??= []).push(err36);
-errors++;
-}
-}
-if(data38.cookie !== undefined){
-if(!(validate120(data38.cookie, {instancePath:instancePath+"/forward/stickySession/cookie",parentData:data38,parentDataProperty:"cookie",rootData}))){
-vErrors = vErrors === null ? validate120.errors : vErrors.concat(validate120.errors);
-errors = vErrors.length;
-}
-}
-if(data38.header !== undefined){
-if(!(validate120(data38.header, {instancePath:instancePath+"/forward/stickySession/header",parentData:data38,parentDataProperty:"header",rootData}))){
-vErrors = vErrors === null ? validate120.errors : vErrors.concat(validate120.errors);
-errors = vErrors.length;
-}
-}
-if(data38.ttl !== undefined){
-if(!(validate28(data38.ttl, {instancePath:instancePath+"/forward/stickySession/ttl",parentData:data38,parentDataProperty:"ttl",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
-errors = vErrors.length;
-}
-}
-if(data38.path !== undefined){
-if(!(validate93(data38.path, {instancePath:instancePath+"/forward/stickySession/path",parentData:data38,parentDataProperty:"path",rootData}))){
-vErrors = vErrors === null ? validate93.errors : vErrors.concat(validate93.errors);
-errors = vErrors.length;
-}
-}
-if(data38.strict !== undefined){
-if(!(validate24(data38.strict, {instancePath:instancePath+"/forward/stickySession/strict",parentData:data38,parentDataProperty:"strict",rootData}))){
-vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
-errors = vErrors.length;
-}
-}
-} else {
-const err37 = {instancePath:instancePath+"/forward/stickySession",schemaPath:"#/definitions/route/properties/forward/properties/stickySession/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err37);
 errors++;
 }
 }
 if(data18.rewrite !== undefined){
-let data44 = data18.rewrite;
-if(data44 && typeof data44 == "object" && !Array.isArray(data44)){
-for(const key12 in data44){
-if(!(((((key12 === "prefix") || (key12 === "regex")) || (key12 === "path")) || (key12 === "host")) || (key12 === "hostFrom"))){
-const err38 = {instancePath:instancePath+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key12}};
+let data29 = data18.rewrite;
+if(data29 && typeof data29 == "object" && !Array.isArray(data29)){
+for(const key9 in data29){
+if(!(((((key9 === "prefix") || (key9 === "regex")) || (key9 === "path")) || (key9 === "host")) || (key9 === "hostFrom"))){
+const err31 = {instancePath:instancePath+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key9}};
+(vErrors ??= []).push(err31);
+errors++;
+}
+}
+if(data29.prefix !== undefined){
+if(!(validate94(data29.prefix, {instancePath:instancePath+"/forward/rewrite/prefix",parentData:data29,parentDataProperty:"prefix",rootData}))){
+vErrors = vErrors === null ? validate94.errors : vErrors.concat(validate94.errors);
+errors = vErrors.length;
+}
+}
+if(data29.regex !== undefined){
+let data31 = data29.regex;
+if(data31 && typeof data31 == "object" && !Array.isArray(data31)){
+if(data31.pattern === undefined){
+const err32 = {instancePath:instancePath+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "pattern"}};
+(vErrors ??= []).push(err32);
+errors++;
+}
+if(data31.substitution === undefined){
+const err33 = {instancePath:instancePath+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "substitution"}};
+(vErrors ??= []).push(err33);
+errors++;
+}
+for(const key10 in data31){
+if(!((key10 === "pattern") || (key10 === "substitution"))){
+const err34 = {instancePath:instancePath+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key10}};
+(vErrors ??= []).push(err34);
+errors++;
+}
+}
+if(data31.pattern !== undefined){
+if(!(validate46(data31.pattern, {instancePath:instancePath+"/forward/rewrite/regex/pattern",parentData:data31,parentDataProperty:"pattern",rootData}))){
+vErrors = vErrors === null ? validate46.errors : vErrors.concat(validate46.errors);
+errors = vErrors.length;
+}
+}
+if(data31.substitution !== undefined){
+let data33 = data31.substitution;
+if(typeof data33 === "string"){
+if(!(formats48(data33))){
+const err35 = {instancePath:instancePath+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/format",keyword:"format",params:{format: "substitution"}};
+(vErrors ??= []).push(err35);
+errors++;
+}
+} else {
+const err36 = {instancePath:instancePath+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err36);
+errors++;
+}
+}
+} else {
+const err37 = {instancePath:instancePath+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err37);
+errors++;
+}
+}
+if(data29.path !== undefined){
+if(!(validate94(data29.path, {instancePath:instancePath+"/forward/rewrite/path",parentData:data29,parentDataProperty:"path",rootData}))){
+vErrors = vErrors === null ? validate94.errors : vErrors.concat(validate94.errors);
+errors = vErrors.length;
+}
+}
+if(data29.host !== undefined){
+if(!(validate143(data29.host, {instancePath:instancePath+"/forward/rewrite/host",parentData:data29,parentDataProperty:"host",rootData}))){
+vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
+errors = vErrors.length;
+}
+}
+if(data29.hostFrom !== undefined){
+let data36 = data29.hostFrom;
+if(typeof data36 !== "string"){
+const err38 = {instancePath:instancePath+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/type",keyword:"type",params:{type: "string"}};
 (vErrors ??= []).push(err38);
 errors++;
 }
-}
-if(data44.prefix !== undefined){
-if(!(validate93(data44.prefix, {instancePath:instancePath+"/forward/rewrite/prefix",parentData:data44,parentDataProperty:"prefix",rootData}))){
-vErrors = vErrors === null ? validate93.errors : vErrors.concat(validate93.errors);
-errors = vErrors.length;
-}
-}
-if(data44.regex !== undefined){
-let data46 = data44.regex;
-if(data46 && typeof data46 == "object" && !Array.isArray(data46)){
-if(data46.pattern === undefined){
-const err39 = {instancePath:instancePath+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "pattern"}};
+if(!(data36 === "upstream")){
+const err39 = {instancePath:instancePath+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/enum",keyword:"enum",params:{allowedValues: schema23.properties.forward.properties.rewrite.properties.hostFrom.enum}};
 (vErrors ??= []).push(err39);
 errors++;
 }
-if(data46.substitution === undefined){
-const err40 = {instancePath:instancePath+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "substitution"}};
+}
+} else {
+const err40 = {instancePath:instancePath+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err40);
-errors++;
-}
-for(const key13 in data46){
-if(!((key13 === "pattern") || (key13 === "substitution"))){
-const err41 = {instancePath:instancePath+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key13}};
-(vErrors ??= []).push(err41);
-errors++;
-}
-}
-if(data46.pattern !== undefined){
-if(!(validate48(data46.pattern, {instancePath:instancePath+"/forward/rewrite/regex/pattern",parentData:data46,parentDataProperty:"pattern",rootData}))){
-vErrors = vErrors === null ? validate48.errors : vErrors.concat(validate48.errors);
-errors = vErrors.length;
-}
-}
-if(data46.substitution !== undefined){
-let data48 = data46.substitution;
-if(typeof data48 === "string"){
-if(!(formats52(data48))){
-const err42 = {instancePath:instancePath+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/format",keyword:"format",params:{format: "substitution"}};
-(vErrors ??= []).push(err42);
-errors++;
-}
-} else {
-const err43 = {instancePath:instancePath+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err43);
-errors++;
-}
-}
-} else {
-const err44 = {instancePath:instancePath+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err44);
-errors++;
-}
-}
-if(data44.path !== undefined){
-if(!(validate93(data44.path, {instancePath:instancePath+"/forward/rewrite/path",parentData:data44,parentDataProperty:"path",rootData}))){
-vErrors = vErrors === null ? validate93.errors : vErrors.concat(validate93.errors);
-errors = vErrors.length;
-}
-}
-if(data44.host !== undefined){
-if(!(validate144(data44.host, {instancePath:instancePath+"/forward/rewrite/host",parentData:data44,parentDataProperty:"host",rootData}))){
-vErrors = vErrors === null ? validate144.errors : vErrors.concat(validate144.errors);
-errors = vErrors.length;
-}
-}
-if(data44.hostFrom !== undefined){
-let data51 = data44.hostFrom;
-if(typeof data51 !== "string"){
-const err45 = {instancePath:instancePath+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err45);
-errors++;
-}
-if(!(data51 === "upstream")){
-const err46 = {instancePath:instancePath+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/enum",keyword:"enum",params:{allowedValues: schema22.properties.forward.properties.rewrite.properties.hostFrom.enum}};
-(vErrors ??= []).push(err46);
-errors++;
-}
-}
-} else {
-const err47 = {instancePath:instancePath+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err47);
 errors++;
 }
 }
 if(data18.requestHeaders !== undefined){
-if(!(validate146(data18.requestHeaders, {instancePath:instancePath+"/forward/requestHeaders",parentData:data18,parentDataProperty:"requestHeaders",rootData}))){
-vErrors = vErrors === null ? validate146.errors : vErrors.concat(validate146.errors);
+if(!(validate145(data18.requestHeaders, {instancePath:instancePath+"/forward/requestHeaders",parentData:data18,parentDataProperty:"requestHeaders",rootData}))){
+vErrors = vErrors === null ? validate145.errors : vErrors.concat(validate145.errors);
 errors = vErrors.length;
 }
 }
 if(data18.responseHeaders !== undefined){
-if(!(validate146(data18.responseHeaders, {instancePath:instancePath+"/forward/responseHeaders",parentData:data18,parentDataProperty:"responseHeaders",rootData}))){
-vErrors = vErrors === null ? validate146.errors : vErrors.concat(validate146.errors);
+if(!(validate145(data18.responseHeaders, {instancePath:instancePath+"/forward/responseHeaders",parentData:data18,parentDataProperty:"responseHeaders",rootData}))){
+vErrors = vErrors === null ? validate145.errors : vErrors.concat(validate145.errors);
 errors = vErrors.length;
 }
 }
 } else {
-const err48 = {instancePath:instancePath+"/forward",schemaPath:"#/definitions/route/properties/forward/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err48);
+const err41 = {instancePath:instancePath+"/forward",schemaPath:"#/definitions/route/properties/forward/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err41);
 errors++;
 }
 }
 if(data.redirect !== undefined){
-let data54 = data.redirect;
-if(data54 && typeof data54 == "object" && !Array.isArray(data54)){
-for(const key14 in data54){
-if(!(((((((key14 === "scheme") || (key14 === "host")) || (key14 === "port")) || (key14 === "path")) || (key14 === "prefix")) || (key14 === "status")) || (key14 === "stripQuery"))){
-const err49 = {instancePath:instancePath+"/redirect",schemaPath:"#/definitions/route/properties/redirect/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key14}};
+let data39 = data.redirect;
+if(data39 && typeof data39 == "object" && !Array.isArray(data39)){
+for(const key11 in data39){
+if(!(((((((key11 === "scheme") || (key11 === "host")) || (key11 === "port")) || (key11 === "path")) || (key11 === "prefix")) || (key11 === "status")) || (key11 === "stripQuery"))){
+const err42 = {instancePath:instancePath+"/redirect",schemaPath:"#/definitions/route/properties/redirect/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key11}};
+(vErrors ??= []).push(err42);
+errors++;
+}
+}
+if(data39.scheme !== undefined){
+let data40 = data39.scheme;
+if(typeof data40 !== "string"){
+const err43 = {instancePath:instancePath+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err43);
+errors++;
+}
+if(!((data40 === "http") || (data40 === "https"))){
+const err44 = {instancePath:instancePath+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/enum",keyword:"enum",params:{allowedValues: schema23.properties.redirect.properties.scheme.enum}};
+(vErrors ??= []).push(err44);
+errors++;
+}
+}
+if(data39.host !== undefined){
+let data41 = data39.host;
+if(typeof data41 === "string"){
+if(!(formats58(data41))){
+const err45 = {instancePath:instancePath+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/format",keyword:"format",params:{format: "optionalAuthority"}};
+(vErrors ??= []).push(err45);
+errors++;
+}
+} else {
+const err46 = {instancePath:instancePath+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err46);
+errors++;
+}
+}
+if(data39.port !== undefined){
+let data42 = data39.port;
+if(!(((typeof data42 == "number") && (!(data42 % 1) && !isNaN(data42))) && (isFinite(data42)))){
+const err47 = {instancePath:instancePath+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/type",keyword:"type",params:{type: "integer"}};
+(vErrors ??= []).push(err47);
+errors++;
+}
+if((typeof data42 == "number") && (isFinite(data42))){
+if(data42 > 65535 || isNaN(data42)){
+const err48 = {instancePath:instancePath+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535}};
+(vErrors ??= []).push(err48);
+errors++;
+}
+if(data42 < 0 || isNaN(data42)){
+const err49 = {instancePath:instancePath+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 (vErrors ??= []).push(err49);
 errors++;
 }
 }
-if(data54.scheme !== undefined){
-let data55 = data54.scheme;
-if(typeof data55 !== "string"){
-const err50 = {instancePath:instancePath+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/type",keyword:"type",params:{type: "string"}};
+}
+if(data39.path !== undefined){
+let data43 = data39.path;
+if(typeof data43 === "string"){
+if(!(formats60(data43))){
+const err50 = {instancePath:instancePath+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/format",keyword:"format",params:{format: "target"}};
 (vErrors ??= []).push(err50);
 errors++;
 }
-if(!((data55 === "http") || (data55 === "https"))){
-const err51 = {instancePath:instancePath+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/enum",keyword:"enum",params:{allowedValues: schema22.properties.redirect.properties.scheme.enum}};
+} else {
+const err51 = {instancePath:instancePath+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/type",keyword:"type",params:{type: "string"}};
 (vErrors ??= []).push(err51);
 errors++;
 }
 }
-if(data54.host !== undefined){
-let data56 = data54.host;
-if(typeof data56 === "string"){
-if(!(formats60(data56))){
-const err52 = {instancePath:instancePath+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/format",keyword:"format",params:{format: "optionalAuthority"}};
+if(data39.prefix !== undefined){
+if(!(validate94(data39.prefix, {instancePath:instancePath+"/redirect/prefix",parentData:data39,parentDataProperty:"prefix",rootData}))){
+vErrors = vErrors === null ? validate94.errors : vErrors.concat(validate94.errors);
+errors = vErrors.length;
+}
+}
+if(data39.status !== undefined){
+let data45 = data39.status;
+if(!(((typeof data45 == "number") && (!(data45 % 1) && !isNaN(data45))) && (isFinite(data45)))){
+const err52 = {instancePath:instancePath+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/type",keyword:"type",params:{type: "integer"}};
 (vErrors ??= []).push(err52);
 errors++;
 }
-} else {
-const err53 = {instancePath:instancePath+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/type",keyword:"type",params:{type: "string"}};
+if(!(((((data45 === 301) || (data45 === 302)) || (data45 === 303)) || (data45 === 307)) || (data45 === 308))){
+const err53 = {instancePath:instancePath+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/enum",keyword:"enum",params:{allowedValues: schema23.properties.redirect.properties.status.enum}};
 (vErrors ??= []).push(err53);
 errors++;
 }
 }
-if(data54.port !== undefined){
-let data57 = data54.port;
-if(!(((typeof data57 == "number") && (!(data57 % 1) && !isNaN(data57))) && (isFinite(data57)))){
-const err54 = {instancePath:instancePath+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/type",keyword:"type",params:{type: "integer"}};
-(vErrors ??= []).push(err54);
-errors++;
-}
-if((typeof data57 == "number") && (isFinite(data57))){
-if(data57 > 65535 || isNaN(data57)){
-const err55 = {instancePath:instancePath+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535}};
-(vErrors ??= []).push(err55);
-errors++;
-}
-if(data57 < 0 || isNaN(data57)){
-const err56 = {instancePath:instancePath+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
-(vErrors ??= []).push(err56);
-errors++;
-}
-}
-}
-if(data54.path !== undefined){
-let data58 = data54.path;
-if(typeof data58 === "string"){
-if(!(formats62(data58))){
-const err57 = {instancePath:instancePath+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/format",keyword:"format",params:{format: "target"}};
-(vErrors ??= []).push(err57);
-errors++;
-}
-} else {
-const err58 = {instancePath:instancePath+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err58);
-errors++;
-}
-}
-if(data54.prefix !== undefined){
-if(!(validate93(data54.prefix, {instancePath:instancePath+"/redirect/prefix",parentData:data54,parentDataProperty:"prefix",rootData}))){
-vErrors = vErrors === null ? validate93.errors : vErrors.concat(validate93.errors);
-errors = vErrors.length;
-}
-}
-if(data54.status !== undefined){
-let data60 = data54.status;
-if(!(((typeof data60 == "number") && (!(data60 % 1) && !isNaN(data60))) && (isFinite(data60)))){
-const err59 = {instancePath:instancePath+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/type",keyword:"type",params:{type: "integer"}};
-(vErrors ??= []).push(err59);
-errors++;
-}
-if(!(((((data60 === 301) || (data60 === 302)) || (data60 === 303)) || (data60 === 307)) || (data60 === 308))){
-const err60 = {instancePath:instancePath+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/enum",keyword:"enum",params:{allowedValues: schema22.properties.redirect.properties.status.enum}};
-(vErrors ??= []).push(err60);
-errors++;
-}
-}
-if(data54.stripQuery !== undefined){
-if(!(validate24(data54.stripQuery, {instancePath:instancePath+"/redirect/stripQuery",parentData:data54,parentDataProperty:"stripQuery",rootData}))){
+if(data39.stripQuery !== undefined){
+if(!(validate24(data39.stripQuery, {instancePath:instancePath+"/redirect/stripQuery",parentData:data39,parentDataProperty:"stripQuery",rootData}))){
 vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
 errors = vErrors.length;
 }
 }
 } else {
-const err61 = {instancePath:instancePath+"/redirect",schemaPath:"#/definitions/route/properties/redirect/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err61);
+const err54 = {instancePath:instancePath+"/redirect",schemaPath:"#/definitions/route/properties/redirect/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err54);
 errors++;
 }
 }
 if(data.respond !== undefined){
-let data62 = data.respond;
-if(data62 && typeof data62 == "object" && !Array.isArray(data62)){
-if(data62.status === undefined){
-const err62 = {instancePath:instancePath+"/respond",schemaPath:"#/definitions/route/properties/respond/required",keyword:"required",params:{missingProperty: "status"}};
-(vErrors ??= []).push(err62);
+let data47 = data.respond;
+if(data47 && typeof data47 == "object" && !Array.isArray(data47)){
+if(data47.status === undefined){
+const err55 = {instancePath:instancePath+"/respond",schemaPath:"#/definitions/route/properties/respond/required",keyword:"required",params:{missingProperty: "status"}};
+(vErrors ??= []).push(err55);
 errors++;
 }
-for(const key15 in data62){
-if(!(((key15 === "status") || (key15 === "headers")) || (key15 === "body"))){
-const err63 = {instancePath:instancePath+"/respond",schemaPath:"#/definitions/route/properties/respond/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key15}};
-(vErrors ??= []).push(err63);
-errors++;
-}
-}
-if(data62.status !== undefined){
-let data63 = data62.status;
-if(!(((typeof data63 == "number") && (!(data63 % 1) && !isNaN(data63))) && (isFinite(data63)))){
-const err64 = {instancePath:instancePath+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/type",keyword:"type",params:{type: "integer"}};
-(vErrors ??= []).push(err64);
-errors++;
-}
-if((typeof data63 == "number") && (isFinite(data63))){
-if(data63 > 599 || isNaN(data63)){
-const err65 = {instancePath:instancePath+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/maximum",keyword:"maximum",params:{comparison: "<=", limit: 599}};
-(vErrors ??= []).push(err65);
-errors++;
-}
-if(data63 < 200 || isNaN(data63)){
-const err66 = {instancePath:instancePath+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/minimum",keyword:"minimum",params:{comparison: ">=", limit: 200}};
-(vErrors ??= []).push(err66);
+for(const key12 in data47){
+if(!(((key12 === "status") || (key12 === "headers")) || (key12 === "body"))){
+const err56 = {instancePath:instancePath+"/respond",schemaPath:"#/definitions/route/properties/respond/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key12}};
+(vErrors ??= []).push(err56);
 errors++;
 }
 }
+if(data47.status !== undefined){
+let data48 = data47.status;
+if(!(((typeof data48 == "number") && (!(data48 % 1) && !isNaN(data48))) && (isFinite(data48)))){
+const err57 = {instancePath:instancePath+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/type",keyword:"type",params:{type: "integer"}};
+(vErrors ??= []).push(err57);
+errors++;
 }
-if(data62.headers !== undefined){
-if(!(validate147(data62.headers, {instancePath:instancePath+"/respond/headers",parentData:data62,parentDataProperty:"headers",rootData}))){
-vErrors = vErrors === null ? validate147.errors : vErrors.concat(validate147.errors);
+if((typeof data48 == "number") && (isFinite(data48))){
+if(data48 > 599 || isNaN(data48)){
+const err58 = {instancePath:instancePath+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/maximum",keyword:"maximum",params:{comparison: "<=", limit: 599}};
+(vErrors ??= []).push(err58);
+errors++;
+}
+if(data48 < 200 || isNaN(data48)){
+const err59 = {instancePath:instancePath+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/minimum",keyword:"minimum",params:{comparison: ">=", limit: 200}};
+(vErrors ??= []).push(err59);
+errors++;
+}
+}
+}
+if(data47.headers !== undefined){
+if(!(validate146(data47.headers, {instancePath:instancePath+"/respond/headers",parentData:data47,parentDataProperty:"headers",rootData}))){
+vErrors = vErrors === null ? validate146.errors : vErrors.concat(validate146.errors);
 errors = vErrors.length;
 }
 }
-if(data62.body !== undefined){
-if(!(validate22(data62.body, {instancePath:instancePath+"/respond/body",parentData:data62,parentDataProperty:"body",rootData}))){
+if(data47.body !== undefined){
+if(!(validate22(data47.body, {instancePath:instancePath+"/respond/body",parentData:data47,parentDataProperty:"body",rootData}))){
 vErrors = vErrors === null ? validate22.errors : vErrors.concat(validate22.errors);
 errors = vErrors.length;
 }
 }
 } else {
-const err67 = {instancePath:instancePath+"/respond",schemaPath:"#/definitions/route/properties/respond/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err67);
+const err60 = {instancePath:instancePath+"/respond",schemaPath:"#/definitions/route/properties/respond/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err60);
 errors++;
 }
 }
 } else {
-const err68 = {instancePath,schemaPath:"#/definitions/route/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err68);
+const err61 = {instancePath,schemaPath:"#/definitions/route/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err61);
 errors++;
 }
-validate91.errors = vErrors;
+validate92.errors = vErrors;
 return errors === 0;
 }
 
 
-function validate90(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate91(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(Array.isArray(data)){
 const len0 = data.length;
 for(let i0=0; i0<len0; i0++){
-if(!(validate91(data[i0], {instancePath:instancePath+"/" + i0,parentData:data,parentDataProperty:i0,rootData}))){
-vErrors = vErrors === null ? validate91.errors : vErrors.concat(validate91.errors);
+if(!(validate92(data[i0], {instancePath:instancePath+"/" + i0,parentData:data,parentDataProperty:i0,rootData}))){
+vErrors = vErrors === null ? validate92.errors : vErrors.concat(validate92.errors);
 errors = vErrors.length;
 }
 }
@@ -1713,80 +1841,7 @@ const err0 = {instancePath,schemaPath:"#/definitions/array4/type",keyword:"type"
 (vErrors ??= []).push(err0);
 errors++;
 }
-validate90.errors = vErrors;
-return errors === 0;
-}
-
-const schema35 = {"type":"number","minimum":0};
-
-function validate178(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
-let vErrors = null;
-let errors = 0;
-if((typeof data == "number") && (isFinite(data))){
-if(data < 0 || isNaN(data)){
-const err0 = {instancePath,schemaPath:"#/definitions/number/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
-(vErrors ??= []).push(err0);
-errors++;
-}
-} else {
-const err1 = {instancePath,schemaPath:"#/definitions/number/type",keyword:"type",params:{type: "number"}};
-(vErrors ??= []).push(err1);
-errors++;
-}
-validate178.errors = vErrors;
-return errors === 0;
-}
-
-const schema36 = {"type":"integer","minimum":1,"maximum":8388608};
-
-function validate180(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
-let vErrors = null;
-let errors = 0;
-if(!(((typeof data == "number") && (!(data % 1) && !isNaN(data))) && (isFinite(data)))){
-const err0 = {instancePath,schemaPath:"#/definitions/integer6/type",keyword:"type",params:{type: "integer"}};
-(vErrors ??= []).push(err0);
-errors++;
-}
-if((typeof data == "number") && (isFinite(data))){
-if(data > 8388608 || isNaN(data)){
-const err1 = {instancePath,schemaPath:"#/definitions/integer6/maximum",keyword:"maximum",params:{comparison: "<=", limit: 8388608}};
-(vErrors ??= []).push(err1);
-errors++;
-}
-if(data < 1 || isNaN(data)){
-const err2 = {instancePath,schemaPath:"#/definitions/integer6/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
-(vErrors ??= []).push(err2);
-errors++;
-}
-}
-validate180.errors = vErrors;
-return errors === 0;
-}
-
-const schema37 = {"type":"array","items":{"$ref":"#/definitions/name"},"minItems":1};
-
-function validate192(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
-let vErrors = null;
-let errors = 0;
-if(Array.isArray(data)){
-if(data.length < 1){
-const err0 = {instancePath,schemaPath:"#/definitions/name2/minItems",keyword:"minItems",params:{limit: 1}};
-(vErrors ??= []).push(err0);
-errors++;
-}
-const len0 = data.length;
-for(let i0=0; i0<len0; i0++){
-if(!(validate31(data[i0], {instancePath:instancePath+"/" + i0,parentData:data,parentDataProperty:i0,rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
-errors = vErrors.length;
-}
-}
-} else {
-const err1 = {instancePath,schemaPath:"#/definitions/name2/type",keyword:"type",params:{type: "array"}};
-(vErrors ??= []).push(err1);
-errors++;
-}
-validate192.errors = vErrors;
+validate91.errors = vErrors;
 return errors === 0;
 }
 
@@ -1794,11 +1849,10 @@ const formats6 = FORMATS.serverNameRule;
 const formats8 = FORMATS.cipherName;
 const formats10 = FORMATS.alpnName;
 const formats16 = FORMATS.serverName;
-const formats18 = FORMATS.cidr;
 const formats24 = FORMATS.grpcMethod;
-const formats64 = FORMATS.domain;
-const formats66 = FORMATS.serverNamePattern;
-const formats70 = FORMATS.endpointAddress;
+const formats62 = FORMATS.domain;
+const formats64 = FORMATS.serverNamePattern;
+const formats68 = FORMATS.endpointAddress;
 
 function validate21(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
@@ -1966,137 +2020,125 @@ vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.error
 errors = vErrors.length;
 }
 }
-if(data.zone !== undefined){
-if(!(validate31(data.zone, {instancePath:instancePath+"/zone",parentData:data,parentDataProperty:"zone",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
-errors = vErrors.length;
-}
-}
-if(data.localCluster !== undefined){
-if(!(validate31(data.localCluster, {instancePath:instancePath+"/localCluster",parentData:data,parentDataProperty:"localCluster",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
-errors = vErrors.length;
-}
-}
 if(data.listeners !== undefined){
-let data11 = data.listeners;
-if(Array.isArray(data11)){
-if(data11.length < 1){
+let data9 = data.listeners;
+if(Array.isArray(data9)){
+if(data9.length < 1){
 const err15 = {instancePath:instancePath+"/listeners",schemaPath:"#/properties/listeners/minItems",keyword:"minItems",params:{limit: 1}};
 (vErrors ??= []).push(err15);
 errors++;
 }
-const len0 = data11.length;
+const len0 = data9.length;
 for(let i0=0; i0<len0; i0++){
-let data12 = data11[i0];
-if(data12 && typeof data12 == "object" && !Array.isArray(data12)){
-if(data12.address === undefined){
+let data10 = data9[i0];
+if(data10 && typeof data10 == "object" && !Array.isArray(data10)){
+if(data10.address === undefined){
 const err16 = {instancePath:instancePath+"/listeners/" + i0,schemaPath:"#/properties/listeners/items/required",keyword:"required",params:{missingProperty: "address"}};
 (vErrors ??= []).push(err16);
 errors++;
 }
-for(const key2 in data12){
+for(const key2 in data10){
 if(!((((((((key2 === "name") || (key2 === "address")) || (key2 === "maxConnections")) || (key2 === "engine")) || (key2 === "tls")) || (key2 === "proxyProtocol")) || (key2 === "http")) || (key2 === "tcp"))){
 const err17 = {instancePath:instancePath+"/listeners/" + i0,schemaPath:"#/properties/listeners/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key2}};
 (vErrors ??= []).push(err17);
 errors++;
 }
 }
-if(data12.name !== undefined){
-if(!(validate31(data12.name, {instancePath:instancePath+"/listeners/" + i0+"/name",parentData:data12,parentDataProperty:"name",rootData}))){
+if(data10.name !== undefined){
+if(!(validate31(data10.name, {instancePath:instancePath+"/listeners/" + i0+"/name",parentData:data10,parentDataProperty:"name",rootData}))){
 vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
 errors = vErrors.length;
 }
 }
-if(data12.address !== undefined){
-if(!(validate26(data12.address, {instancePath:instancePath+"/listeners/" + i0+"/address",parentData:data12,parentDataProperty:"address",rootData}))){
+if(data10.address !== undefined){
+if(!(validate26(data10.address, {instancePath:instancePath+"/listeners/" + i0+"/address",parentData:data10,parentDataProperty:"address",rootData}))){
 vErrors = vErrors === null ? validate26.errors : vErrors.concat(validate26.errors);
 errors = vErrors.length;
 }
 }
-if(data12.maxConnections !== undefined){
-if(!(validate36(data12.maxConnections, {instancePath:instancePath+"/listeners/" + i0+"/maxConnections",parentData:data12,parentDataProperty:"maxConnections",rootData}))){
-vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
+if(data10.maxConnections !== undefined){
+if(!(validate34(data10.maxConnections, {instancePath:instancePath+"/listeners/" + i0+"/maxConnections",parentData:data10,parentDataProperty:"maxConnections",rootData}))){
+vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
 errors = vErrors.length;
 }
 }
-if(data12.engine !== undefined){
-let data16 = data12.engine;
-if(typeof data16 !== "string"){
+if(data10.engine !== undefined){
+let data14 = data10.engine;
+if(typeof data14 !== "string"){
 const err18 = {instancePath:instancePath+"/listeners/" + i0+"/engine",schemaPath:"#/properties/listeners/items/properties/engine/type",keyword:"type",params:{type: "string"}};
 (vErrors ??= []).push(err18);
 errors++;
 }
-if(!((((data16 === "auto") || (data16 === "epoll")) || (data16 === "node")) || (data16 === "uws"))){
+if(!((((data14 === "auto") || (data14 === "epoll")) || (data14 === "node")) || (data14 === "uws"))){
 const err19 = {instancePath:instancePath+"/listeners/" + i0+"/engine",schemaPath:"#/properties/listeners/items/properties/engine/enum",keyword:"enum",params:{allowedValues: schema6.properties.listeners.items.properties.engine.enum}};
 (vErrors ??= []).push(err19);
 errors++;
 }
 }
-if(data12.tls !== undefined){
-let data17 = data12.tls;
-if(data17 && typeof data17 == "object" && !Array.isArray(data17)){
-if(data17.certificates === undefined){
+if(data10.tls !== undefined){
+let data15 = data10.tls;
+if(data15 && typeof data15 == "object" && !Array.isArray(data15)){
+if(data15.certificates === undefined){
 const err20 = {instancePath:instancePath+"/listeners/" + i0+"/tls",schemaPath:"#/properties/listeners/items/properties/tls/required",keyword:"required",params:{missingProperty: "certificates"}};
 (vErrors ??= []).push(err20);
 errors++;
 }
-for(const key3 in data17){
+for(const key3 in data15){
 if(!(func2.call(schema6.properties.listeners.items.properties.tls.properties, key3))){
 const err21 = {instancePath:instancePath+"/listeners/" + i0+"/tls",schemaPath:"#/properties/listeners/items/properties/tls/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key3}};
 (vErrors ??= []).push(err21);
 errors++;
 }
 }
-if(data17.certificates !== undefined){
-let data18 = data17.certificates;
-if(Array.isArray(data18)){
-if(data18.length < 1){
+if(data15.certificates !== undefined){
+let data16 = data15.certificates;
+if(Array.isArray(data16)){
+if(data16.length < 1){
 const err22 = {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates",schemaPath:"#/properties/listeners/items/properties/tls/properties/certificates/minItems",keyword:"minItems",params:{limit: 1}};
 (vErrors ??= []).push(err22);
 errors++;
 }
-const len1 = data18.length;
+const len1 = data16.length;
 for(let i1=0; i1<len1; i1++){
-let data19 = data18[i1];
-if(data19 && typeof data19 == "object" && !Array.isArray(data19)){
-if(data19.cert === undefined){
+let data17 = data16[i1];
+if(data17 && typeof data17 == "object" && !Array.isArray(data17)){
+if(data17.cert === undefined){
 const err23 = {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates/" + i1,schemaPath:"#/properties/listeners/items/properties/tls/properties/certificates/items/required",keyword:"required",params:{missingProperty: "cert"}};
 (vErrors ??= []).push(err23);
 errors++;
 }
-if(data19.key === undefined){
+if(data17.key === undefined){
 const err24 = {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates/" + i1,schemaPath:"#/properties/listeners/items/properties/tls/properties/certificates/items/required",keyword:"required",params:{missingProperty: "key"}};
 (vErrors ??= []).push(err24);
 errors++;
 }
-for(const key4 in data19){
+for(const key4 in data17){
 if(!(((key4 === "cert") || (key4 === "key")) || (key4 === "serverNames"))){
 const err25 = {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates/" + i1,schemaPath:"#/properties/listeners/items/properties/tls/properties/certificates/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key4}};
 (vErrors ??= []).push(err25);
 errors++;
 }
 }
-if(data19.cert !== undefined){
-if(!(validate31(data19.cert, {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates/" + i1+"/cert",parentData:data19,parentDataProperty:"cert",rootData}))){
+if(data17.cert !== undefined){
+if(!(validate31(data17.cert, {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates/" + i1+"/cert",parentData:data17,parentDataProperty:"cert",rootData}))){
 vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
 errors = vErrors.length;
 }
 }
-if(data19.key !== undefined){
-if(!(validate31(data19.key, {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates/" + i1+"/key",parentData:data19,parentDataProperty:"key",rootData}))){
+if(data17.key !== undefined){
+if(!(validate31(data17.key, {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates/" + i1+"/key",parentData:data17,parentDataProperty:"key",rootData}))){
 vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
 errors = vErrors.length;
 }
 }
-if(data19.serverNames !== undefined){
-let data22 = data19.serverNames;
-if(Array.isArray(data22)){
-const len2 = data22.length;
+if(data17.serverNames !== undefined){
+let data20 = data17.serverNames;
+if(Array.isArray(data20)){
+const len2 = data20.length;
 for(let i2=0; i2<len2; i2++){
-let data23 = data22[i2];
-if(typeof data23 === "string"){
-if(!(formats6(data23))){
+let data21 = data20[i2];
+if(typeof data21 === "string"){
+if(!(formats6(data21))){
 const err26 = {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates/" + i1+"/serverNames/" + i2,schemaPath:"#/properties/listeners/items/properties/tls/properties/certificates/items/properties/serverNames/items/format",keyword:"format",params:{format: "serverNameRule"}};
 (vErrors ??= []).push(err26);
 errors++;
@@ -2125,40 +2167,40 @@ const err30 = {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates",
 errors++;
 }
 }
-if(data17.minVersion !== undefined){
-let data24 = data17.minVersion;
-if(typeof data24 !== "string"){
+if(data15.minVersion !== undefined){
+let data22 = data15.minVersion;
+if(typeof data22 !== "string"){
 const err31 = {instancePath:instancePath+"/listeners/" + i0+"/tls/minVersion",schemaPath:"#/properties/listeners/items/properties/tls/properties/minVersion/type",keyword:"type",params:{type: "string"}};
 (vErrors ??= []).push(err31);
 errors++;
 }
-if(!((data24 === "TLSv1.2") || (data24 === "TLSv1.3"))){
+if(!((data22 === "TLSv1.2") || (data22 === "TLSv1.3"))){
 const err32 = {instancePath:instancePath+"/listeners/" + i0+"/tls/minVersion",schemaPath:"#/properties/listeners/items/properties/tls/properties/minVersion/enum",keyword:"enum",params:{allowedValues: schema6.properties.listeners.items.properties.tls.properties.minVersion.enum}};
 (vErrors ??= []).push(err32);
 errors++;
 }
 }
-if(data17.maxVersion !== undefined){
-let data25 = data17.maxVersion;
-if(typeof data25 !== "string"){
+if(data15.maxVersion !== undefined){
+let data23 = data15.maxVersion;
+if(typeof data23 !== "string"){
 const err33 = {instancePath:instancePath+"/listeners/" + i0+"/tls/maxVersion",schemaPath:"#/properties/listeners/items/properties/tls/properties/maxVersion/type",keyword:"type",params:{type: "string"}};
 (vErrors ??= []).push(err33);
 errors++;
 }
-if(!((data25 === "TLSv1.2") || (data25 === "TLSv1.3"))){
+if(!((data23 === "TLSv1.2") || (data23 === "TLSv1.3"))){
 const err34 = {instancePath:instancePath+"/listeners/" + i0+"/tls/maxVersion",schemaPath:"#/properties/listeners/items/properties/tls/properties/maxVersion/enum",keyword:"enum",params:{allowedValues: schema6.properties.listeners.items.properties.tls.properties.maxVersion.enum}};
 (vErrors ??= []).push(err34);
 errors++;
 }
 }
-if(data17.cipherSuites !== undefined){
-let data26 = data17.cipherSuites;
-if(Array.isArray(data26)){
-const len3 = data26.length;
+if(data15.cipherSuites !== undefined){
+let data24 = data15.cipherSuites;
+if(Array.isArray(data24)){
+const len3 = data24.length;
 for(let i3=0; i3<len3; i3++){
-let data27 = data26[i3];
-if(typeof data27 === "string"){
-if(!(formats8(data27))){
+let data25 = data24[i3];
+if(typeof data25 === "string"){
+if(!(formats8(data25))){
 const err35 = {instancePath:instancePath+"/listeners/" + i0+"/tls/cipherSuites/" + i3,schemaPath:"#/properties/listeners/items/properties/tls/properties/cipherSuites/items/format",keyword:"format",params:{format: "cipherName"}};
 (vErrors ??= []).push(err35);
 errors++;
@@ -2175,14 +2217,14 @@ const err37 = {instancePath:instancePath+"/listeners/" + i0+"/tls/cipherSuites",
 errors++;
 }
 }
-if(data17.alpn !== undefined){
-let data28 = data17.alpn;
-if(Array.isArray(data28)){
-const len4 = data28.length;
+if(data15.alpn !== undefined){
+let data26 = data15.alpn;
+if(Array.isArray(data26)){
+const len4 = data26.length;
 for(let i4=0; i4<len4; i4++){
-let data29 = data28[i4];
-if(typeof data29 === "string"){
-if(!(formats10(data29))){
+let data27 = data26[i4];
+if(typeof data27 === "string"){
+if(!(formats10(data27))){
 const err38 = {instancePath:instancePath+"/listeners/" + i0+"/tls/alpn/" + i4,schemaPath:"#/properties/listeners/items/properties/tls/properties/alpn/items/format",keyword:"format",params:{format: "alpnName"}};
 (vErrors ??= []).push(err38);
 errors++;
@@ -2199,30 +2241,30 @@ const err40 = {instancePath:instancePath+"/listeners/" + i0+"/tls/alpn",schemaPa
 errors++;
 }
 }
-if(data17.clientCa !== undefined){
-if(!(validate31(data17.clientCa, {instancePath:instancePath+"/listeners/" + i0+"/tls/clientCa",parentData:data17,parentDataProperty:"clientCa",rootData}))){
+if(data15.clientCa !== undefined){
+if(!(validate31(data15.clientCa, {instancePath:instancePath+"/listeners/" + i0+"/tls/clientCa",parentData:data15,parentDataProperty:"clientCa",rootData}))){
 vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
 errors = vErrors.length;
 }
 }
-if(data17.requireClientCertificate !== undefined){
-if(!(validate24(data17.requireClientCertificate, {instancePath:instancePath+"/listeners/" + i0+"/tls/requireClientCertificate",parentData:data17,parentDataProperty:"requireClientCertificate",rootData}))){
+if(data15.requireClientCertificate !== undefined){
+if(!(validate24(data15.requireClientCertificate, {instancePath:instancePath+"/listeners/" + i0+"/tls/requireClientCertificate",parentData:data15,parentDataProperty:"requireClientCertificate",rootData}))){
 vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
 errors = vErrors.length;
 }
 }
-if(data17.subjectAltNames !== undefined){
-if(!(validate42(data17.subjectAltNames, {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames",parentData:data17,parentDataProperty:"subjectAltNames",rootData}))){
-vErrors = vErrors === null ? validate42.errors : vErrors.concat(validate42.errors);
+if(data15.subjectAltNames !== undefined){
+if(!(validate40(data15.subjectAltNames, {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames",parentData:data15,parentDataProperty:"subjectAltNames",rootData}))){
+vErrors = vErrors === null ? validate40.errors : vErrors.concat(validate40.errors);
 errors = vErrors.length;
 }
 }
-if(data17.sessionTicketKeys !== undefined){
-let data33 = data17.sessionTicketKeys;
-if(Array.isArray(data33)){
-const len5 = data33.length;
+if(data15.sessionTicketKeys !== undefined){
+let data31 = data15.sessionTicketKeys;
+if(Array.isArray(data31)){
+const len5 = data31.length;
 for(let i5=0; i5<len5; i5++){
-if(!(validate22(data33[i5], {instancePath:instancePath+"/listeners/" + i0+"/tls/sessionTicketKeys/" + i5,parentData:data33,parentDataProperty:i5,rootData}))){
+if(!(validate22(data31[i5], {instancePath:instancePath+"/listeners/" + i0+"/tls/sessionTicketKeys/" + i5,parentData:data31,parentDataProperty:i5,rootData}))){
 vErrors = vErrors === null ? validate22.errors : vErrors.concat(validate22.errors);
 errors = vErrors.length;
 }
@@ -2239,39 +2281,39 @@ const err42 = {instancePath:instancePath+"/listeners/" + i0+"/tls",schemaPath:"#
 errors++;
 }
 }
-if(data12.proxyProtocol !== undefined){
-if(!(validate24(data12.proxyProtocol, {instancePath:instancePath+"/listeners/" + i0+"/proxyProtocol",parentData:data12,parentDataProperty:"proxyProtocol",rootData}))){
+if(data10.proxyProtocol !== undefined){
+if(!(validate24(data10.proxyProtocol, {instancePath:instancePath+"/listeners/" + i0+"/proxyProtocol",parentData:data10,parentDataProperty:"proxyProtocol",rootData}))){
 vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
 errors = vErrors.length;
 }
 }
-if(data12.http !== undefined){
-let data36 = data12.http;
-if(data36 && typeof data36 == "object" && !Array.isArray(data36)){
-for(const key5 in data36){
+if(data10.http !== undefined){
+let data34 = data10.http;
+if(data34 && typeof data34 == "object" && !Array.isArray(data34)){
+for(const key5 in data34){
 if(!(func2.call(schema6.properties.listeners.items.properties.http.properties, key5))){
 const err43 = {instancePath:instancePath+"/listeners/" + i0+"/http",schemaPath:"#/properties/listeners/items/properties/http/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key5}};
 (vErrors ??= []).push(err43);
 errors++;
 }
 }
-if(data36.protocols !== undefined){
-let data37 = data36.protocols;
-if(Array.isArray(data37)){
-if(data37.length < 1){
+if(data34.protocols !== undefined){
+let data35 = data34.protocols;
+if(Array.isArray(data35)){
+if(data35.length < 1){
 const err44 = {instancePath:instancePath+"/listeners/" + i0+"/http/protocols",schemaPath:"#/properties/listeners/items/properties/http/properties/protocols/minItems",keyword:"minItems",params:{limit: 1}};
 (vErrors ??= []).push(err44);
 errors++;
 }
-const len6 = data37.length;
+const len6 = data35.length;
 for(let i6=0; i6<len6; i6++){
-let data38 = data37[i6];
-if(typeof data38 !== "string"){
+let data36 = data35[i6];
+if(typeof data36 !== "string"){
 const err45 = {instancePath:instancePath+"/listeners/" + i0+"/http/protocols/" + i6,schemaPath:"#/properties/listeners/items/properties/http/properties/protocols/items/type",keyword:"type",params:{type: "string"}};
 (vErrors ??= []).push(err45);
 errors++;
 }
-if(!((data38 === "http1") || (data38 === "http2"))){
+if(!((data36 === "http1") || (data36 === "http2"))){
 const err46 = {instancePath:instancePath+"/listeners/" + i0+"/http/protocols/" + i6,schemaPath:"#/properties/listeners/items/properties/http/properties/protocols/items/enum",keyword:"enum",params:{allowedValues: schema6.properties.listeners.items.properties.http.properties.protocols.items.enum}};
 (vErrors ??= []).push(err46);
 errors++;
@@ -2283,13 +2325,13 @@ const err47 = {instancePath:instancePath+"/listeners/" + i0+"/http/protocols",sc
 errors++;
 }
 }
-if(data36.serverName !== undefined){
-let data39 = data36.serverName;
-const _errs75 = errors;
+if(data34.serverName !== undefined){
+let data37 = data34.serverName;
+const _errs73 = errors;
 let valid22 = false;
-const _errs76 = errors;
-if(typeof data39 === "string"){
-if(!(formats16(data39))){
+const _errs74 = errors;
+if(typeof data37 === "string"){
+if(!(formats16(data37))){
 const err48 = {instancePath:instancePath+"/listeners/" + i0+"/http/serverName",schemaPath:"#/properties/listeners/items/properties/http/properties/serverName/anyOf/0/format",keyword:"format",params:{format: "serverName"}};
 (vErrors ??= []).push(err48);
 errors++;
@@ -2299,16 +2341,16 @@ const err49 = {instancePath:instancePath+"/listeners/" + i0+"/http/serverName",s
 (vErrors ??= []).push(err49);
 errors++;
 }
-var _valid2 = _errs76 === errors;
+var _valid2 = _errs74 === errors;
 valid22 = valid22 || _valid2;
 if(!valid22){
-const _errs78 = errors;
-if(false !== data39){
+const _errs76 = errors;
+if(false !== data37){
 const err50 = {instancePath:instancePath+"/listeners/" + i0+"/http/serverName",schemaPath:"#/properties/listeners/items/properties/http/properties/serverName/anyOf/1/const",keyword:"const",params:{allowedValue: false}};
 (vErrors ??= []).push(err50);
 errors++;
 }
-var _valid2 = _errs78 === errors;
+var _valid2 = _errs76 === errors;
 valid22 = valid22 || _valid2;
 }
 if(!valid22){
@@ -2316,577 +2358,571 @@ const err51 = {instancePath:instancePath+"/listeners/" + i0+"/http/serverName",s
 (vErrors ??= []).push(err51);
 errors++;
 } else {
-errors = _errs75;
+errors = _errs73;
 if(vErrors !== null){
-if(_errs75){
-vErrors.length = _errs75;
+if(_errs73){
+vErrors.length = _errs73;
 } else {
 vErrors = null;
 }
 }
 }
 }
-if(data36.useRemoteAddress !== undefined){
-if(!(validate24(data36.useRemoteAddress, {instancePath:instancePath+"/listeners/" + i0+"/http/useRemoteAddress",parentData:data36,parentDataProperty:"useRemoteAddress",rootData}))){
+if(data34.useRemoteAddress !== undefined){
+if(!(validate24(data34.useRemoteAddress, {instancePath:instancePath+"/listeners/" + i0+"/http/useRemoteAddress",parentData:data34,parentDataProperty:"useRemoteAddress",rootData}))){
 vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
 errors = vErrors.length;
 }
 }
-if(data36.xffNumTrustedHops !== undefined){
-if(!(validate57(data36.xffNumTrustedHops, {instancePath:instancePath+"/listeners/" + i0+"/http/xffNumTrustedHops",parentData:data36,parentDataProperty:"xffNumTrustedHops",rootData}))){
+if(data34.xffNumTrustedHops !== undefined){
+if(!(validate55(data34.xffNumTrustedHops, {instancePath:instancePath+"/listeners/" + i0+"/http/xffNumTrustedHops",parentData:data34,parentDataProperty:"xffNumTrustedHops",rootData}))){
+vErrors = vErrors === null ? validate55.errors : vErrors.concat(validate55.errors);
+errors = vErrors.length;
+}
+}
+if(data34.trustedCidrs !== undefined){
+if(!(validate57(data34.trustedCidrs, {instancePath:instancePath+"/listeners/" + i0+"/http/trustedCidrs",parentData:data34,parentDataProperty:"trustedCidrs",rootData}))){
 vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
 errors = vErrors.length;
 }
 }
-if(data36.trustedCidrs !== undefined){
-let data42 = data36.trustedCidrs;
-if(Array.isArray(data42)){
-const len7 = data42.length;
-for(let i7=0; i7<len7; i7++){
-let data43 = data42[i7];
-if(typeof data43 === "string"){
-if(!(formats18(data43))){
-const err52 = {instancePath:instancePath+"/listeners/" + i0+"/http/trustedCidrs/" + i7,schemaPath:"#/properties/listeners/items/properties/http/properties/trustedCidrs/items/format",keyword:"format",params:{format: "cidr"}};
+if(data34.internalCidrs !== undefined){
+if(!(validate57(data34.internalCidrs, {instancePath:instancePath+"/listeners/" + i0+"/http/internalCidrs",parentData:data34,parentDataProperty:"internalCidrs",rootData}))){
+vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
+errors = vErrors.length;
+}
+}
+if(data34.normalizePath !== undefined){
+if(!(validate24(data34.normalizePath, {instancePath:instancePath+"/listeners/" + i0+"/http/normalizePath",parentData:data34,parentDataProperty:"normalizePath",rootData}))){
+vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
+errors = vErrors.length;
+}
+}
+if(data34.mergeSlashes !== undefined){
+if(!(validate24(data34.mergeSlashes, {instancePath:instancePath+"/listeners/" + i0+"/http/mergeSlashes",parentData:data34,parentDataProperty:"mergeSlashes",rootData}))){
+vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
+errors = vErrors.length;
+}
+}
+if(data34.pathWithEscapedSlashes !== undefined){
+let data44 = data34.pathWithEscapedSlashes;
+if(typeof data44 !== "string"){
+const err52 = {instancePath:instancePath+"/listeners/" + i0+"/http/pathWithEscapedSlashes",schemaPath:"#/properties/listeners/items/properties/http/properties/pathWithEscapedSlashes/type",keyword:"type",params:{type: "string"}};
 (vErrors ??= []).push(err52);
 errors++;
 }
-} else {
-const err53 = {instancePath:instancePath+"/listeners/" + i0+"/http/trustedCidrs/" + i7,schemaPath:"#/properties/listeners/items/properties/http/properties/trustedCidrs/items/type",keyword:"type",params:{type: "string"}};
+if(!((((data44 === "keep") || (data44 === "reject")) || (data44 === "unescapeAndRedirect")) || (data44 === "unescapeAndForward"))){
+const err53 = {instancePath:instancePath+"/listeners/" + i0+"/http/pathWithEscapedSlashes",schemaPath:"#/properties/listeners/items/properties/http/properties/pathWithEscapedSlashes/enum",keyword:"enum",params:{allowedValues: schema6.properties.listeners.items.properties.http.properties.pathWithEscapedSlashes.enum}};
 (vErrors ??= []).push(err53);
 errors++;
 }
 }
-} else {
-const err54 = {instancePath:instancePath+"/listeners/" + i0+"/http/trustedCidrs",schemaPath:"#/properties/listeners/items/properties/http/properties/trustedCidrs/type",keyword:"type",params:{type: "array"}};
+if(data34.headersWithUnderscores !== undefined){
+let data45 = data34.headersWithUnderscores;
+if(typeof data45 !== "string"){
+const err54 = {instancePath:instancePath+"/listeners/" + i0+"/http/headersWithUnderscores",schemaPath:"#/properties/listeners/items/properties/http/properties/headersWithUnderscores/type",keyword:"type",params:{type: "string"}};
 (vErrors ??= []).push(err54);
 errors++;
 }
-}
-if(data36.normalizePath !== undefined){
-if(!(validate24(data36.normalizePath, {instancePath:instancePath+"/listeners/" + i0+"/http/normalizePath",parentData:data36,parentDataProperty:"normalizePath",rootData}))){
-vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
-errors = vErrors.length;
-}
-}
-if(data36.mergeSlashes !== undefined){
-if(!(validate24(data36.mergeSlashes, {instancePath:instancePath+"/listeners/" + i0+"/http/mergeSlashes",parentData:data36,parentDataProperty:"mergeSlashes",rootData}))){
-vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
-errors = vErrors.length;
-}
-}
-if(data36.pathWithEscapedSlashes !== undefined){
-let data46 = data36.pathWithEscapedSlashes;
-if(typeof data46 !== "string"){
-const err55 = {instancePath:instancePath+"/listeners/" + i0+"/http/pathWithEscapedSlashes",schemaPath:"#/properties/listeners/items/properties/http/properties/pathWithEscapedSlashes/type",keyword:"type",params:{type: "string"}};
+if(!(((data45 === "allow") || (data45 === "drop")) || (data45 === "reject"))){
+const err55 = {instancePath:instancePath+"/listeners/" + i0+"/http/headersWithUnderscores",schemaPath:"#/properties/listeners/items/properties/http/properties/headersWithUnderscores/enum",keyword:"enum",params:{allowedValues: schema6.properties.listeners.items.properties.http.properties.headersWithUnderscores.enum}};
 (vErrors ??= []).push(err55);
 errors++;
 }
-if(!((((data46 === "keep") || (data46 === "reject")) || (data46 === "unescapeAndRedirect")) || (data46 === "unescapeAndForward"))){
-const err56 = {instancePath:instancePath+"/listeners/" + i0+"/http/pathWithEscapedSlashes",schemaPath:"#/properties/listeners/items/properties/http/properties/pathWithEscapedSlashes/enum",keyword:"enum",params:{allowedValues: schema6.properties.listeners.items.properties.http.properties.pathWithEscapedSlashes.enum}};
+}
+if(data34.maxRequestHeadersSize !== undefined){
+if(!(validate62(data34.maxRequestHeadersSize, {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeadersSize",parentData:data34,parentDataProperty:"maxRequestHeadersSize",rootData}))){
+vErrors = vErrors === null ? validate62.errors : vErrors.concat(validate62.errors);
+errors = vErrors.length;
+}
+}
+if(data34.maxRequestHeaders !== undefined){
+let data47 = data34.maxRequestHeaders;
+if(!(((typeof data47 == "number") && (!(data47 % 1) && !isNaN(data47))) && (isFinite(data47)))){
+const err56 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeaders/type",keyword:"type",params:{type: "integer"}};
 (vErrors ??= []).push(err56);
 errors++;
 }
-}
-if(data36.headersWithUnderscores !== undefined){
-let data47 = data36.headersWithUnderscores;
-if(typeof data47 !== "string"){
-const err57 = {instancePath:instancePath+"/listeners/" + i0+"/http/headersWithUnderscores",schemaPath:"#/properties/listeners/items/properties/http/properties/headersWithUnderscores/type",keyword:"type",params:{type: "string"}};
+if((typeof data47 == "number") && (isFinite(data47))){
+if(data47 > 8192 || isNaN(data47)){
+const err57 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeaders/maximum",keyword:"maximum",params:{comparison: "<=", limit: 8192}};
 (vErrors ??= []).push(err57);
 errors++;
 }
-if(!(((data47 === "allow") || (data47 === "drop")) || (data47 === "reject"))){
-const err58 = {instancePath:instancePath+"/listeners/" + i0+"/http/headersWithUnderscores",schemaPath:"#/properties/listeners/items/properties/http/properties/headersWithUnderscores/enum",keyword:"enum",params:{allowedValues: schema6.properties.listeners.items.properties.http.properties.headersWithUnderscores.enum}};
+if(data47 < 1 || isNaN(data47)){
+const err58 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeaders/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
 (vErrors ??= []).push(err58);
 errors++;
 }
 }
-if(data36.maxRequestHeadersSize !== undefined){
-if(!(validate61(data36.maxRequestHeadersSize, {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeadersSize",parentData:data36,parentDataProperty:"maxRequestHeadersSize",rootData}))){
-vErrors = vErrors === null ? validate61.errors : vErrors.concat(validate61.errors);
+}
+if(data34.maxRequestBodySize !== undefined){
+if(!(validate62(data34.maxRequestBodySize, {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestBodySize",parentData:data34,parentDataProperty:"maxRequestBodySize",rootData}))){
+vErrors = vErrors === null ? validate62.errors : vErrors.concat(validate62.errors);
 errors = vErrors.length;
 }
 }
-if(data36.maxRequestHeaders !== undefined){
-let data49 = data36.maxRequestHeaders;
-if(!(((typeof data49 == "number") && (!(data49 % 1) && !isNaN(data49))) && (isFinite(data49)))){
-const err59 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeaders/type",keyword:"type",params:{type: "integer"}};
+if(data34.acceptHttp10 !== undefined){
+if(!(validate24(data34.acceptHttp10, {instancePath:instancePath+"/listeners/" + i0+"/http/acceptHttp10",parentData:data34,parentDataProperty:"acceptHttp10",rootData}))){
+vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
+errors = vErrors.length;
+}
+}
+if(data34.timeouts !== undefined){
+let data50 = data34.timeouts;
+if(data50 && typeof data50 == "object" && !Array.isArray(data50)){
+for(const key6 in data50){
+if(!((((key6 === "idle") || (key6 === "requestHeaders")) || (key6 === "request")) || (key6 === "streamIdle"))){
+const err59 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key6}};
 (vErrors ??= []).push(err59);
 errors++;
 }
-if((typeof data49 == "number") && (isFinite(data49))){
-if(data49 > 8192 || isNaN(data49)){
-const err60 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeaders/maximum",keyword:"maximum",params:{comparison: "<=", limit: 8192}};
+}
+if(data50.idle !== undefined){
+if(!(validate28(data50.idle, {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/idle",parentData:data50,parentDataProperty:"idle",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+if(data50.requestHeaders !== undefined){
+if(!(validate28(data50.requestHeaders, {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/requestHeaders",parentData:data50,parentDataProperty:"requestHeaders",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+if(data50.request !== undefined){
+if(!(validate28(data50.request, {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/request",parentData:data50,parentDataProperty:"request",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+if(data50.streamIdle !== undefined){
+if(!(validate28(data50.streamIdle, {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/streamIdle",parentData:data50,parentDataProperty:"streamIdle",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err60 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err60);
 errors++;
 }
-if(data49 < 1 || isNaN(data49)){
-const err61 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeaders/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
+}
+if(data34.http2 !== undefined){
+let data55 = data34.http2;
+if(data55 && typeof data55 == "object" && !Array.isArray(data55)){
+for(const key7 in data55){
+if(!(func2.call(schema6.properties.listeners.items.properties.http.properties.http2.properties, key7))){
+const err61 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key7}};
 (vErrors ??= []).push(err61);
 errors++;
 }
 }
-}
-if(data36.maxRequestBodySize !== undefined){
-if(!(validate61(data36.maxRequestBodySize, {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestBodySize",parentData:data36,parentDataProperty:"maxRequestBodySize",rootData}))){
-vErrors = vErrors === null ? validate61.errors : vErrors.concat(validate61.errors);
+if(data55.maxConcurrentStreams !== undefined){
+if(!(validate70(data55.maxConcurrentStreams, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxConcurrentStreams",parentData:data55,parentDataProperty:"maxConcurrentStreams",rootData}))){
+vErrors = vErrors === null ? validate70.errors : vErrors.concat(validate70.errors);
 errors = vErrors.length;
 }
 }
-if(data36.acceptHttp10 !== undefined){
-if(!(validate24(data36.acceptHttp10, {instancePath:instancePath+"/listeners/" + i0+"/http/acceptHttp10",parentData:data36,parentDataProperty:"acceptHttp10",rootData}))){
-vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
+if(data55.initialStreamWindow !== undefined){
+if(!(validate62(data55.initialStreamWindow, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/initialStreamWindow",parentData:data55,parentDataProperty:"initialStreamWindow",rootData}))){
+vErrors = vErrors === null ? validate62.errors : vErrors.concat(validate62.errors);
 errors = vErrors.length;
 }
 }
-if(data36.timeouts !== undefined){
-let data52 = data36.timeouts;
-if(data52 && typeof data52 == "object" && !Array.isArray(data52)){
-for(const key6 in data52){
-if(!((((key6 === "idle") || (key6 === "requestHeaders")) || (key6 === "request")) || (key6 === "streamIdle"))){
-const err62 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key6}};
+if(data55.initialConnectionWindow !== undefined){
+if(!(validate62(data55.initialConnectionWindow, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/initialConnectionWindow",parentData:data55,parentDataProperty:"initialConnectionWindow",rootData}))){
+vErrors = vErrors === null ? validate62.errors : vErrors.concat(validate62.errors);
+errors = vErrors.length;
+}
+}
+if(data55.keepAliveInterval !== undefined){
+if(!(validate28(data55.keepAliveInterval, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/keepAliveInterval",parentData:data55,parentDataProperty:"keepAliveInterval",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+if(data55.keepAliveTimeout !== undefined){
+if(!(validate28(data55.keepAliveTimeout, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/keepAliveTimeout",parentData:data55,parentDataProperty:"keepAliveTimeout",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+if(data55.maxOutboundFrames !== undefined){
+if(!(validate70(data55.maxOutboundFrames, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxOutboundFrames",parentData:data55,parentDataProperty:"maxOutboundFrames",rootData}))){
+vErrors = vErrors === null ? validate70.errors : vErrors.concat(validate70.errors);
+errors = vErrors.length;
+}
+}
+if(data55.maxOutboundControlFrames !== undefined){
+if(!(validate70(data55.maxOutboundControlFrames, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxOutboundControlFrames",parentData:data55,parentDataProperty:"maxOutboundControlFrames",rootData}))){
+vErrors = vErrors === null ? validate70.errors : vErrors.concat(validate70.errors);
+errors = vErrors.length;
+}
+}
+if(data55.maxConsecutiveEmptyFrames !== undefined){
+if(!(validate34(data55.maxConsecutiveEmptyFrames, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxConsecutiveEmptyFrames",parentData:data55,parentDataProperty:"maxConsecutiveEmptyFrames",rootData}))){
+vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+errors = vErrors.length;
+}
+}
+if(data55.maxPriorityFramesPerStream !== undefined){
+if(!(validate34(data55.maxPriorityFramesPerStream, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxPriorityFramesPerStream",parentData:data55,parentDataProperty:"maxPriorityFramesPerStream",rootData}))){
+vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+errors = vErrors.length;
+}
+}
+if(data55.maxWindowUpdatesPerDataFrame !== undefined){
+if(!(validate70(data55.maxWindowUpdatesPerDataFrame, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxWindowUpdatesPerDataFrame",parentData:data55,parentDataProperty:"maxWindowUpdatesPerDataFrame",rootData}))){
+vErrors = vErrors === null ? validate70.errors : vErrors.concat(validate70.errors);
+errors = vErrors.length;
+}
+}
+if(data55.maxContinuationFrames !== undefined){
+if(!(validate34(data55.maxContinuationFrames, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxContinuationFrames",parentData:data55,parentDataProperty:"maxContinuationFrames",rootData}))){
+vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+errors = vErrors.length;
+}
+}
+if(data55.prematureResetStreams !== undefined){
+if(!(validate34(data55.prematureResetStreams, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/prematureResetStreams",parentData:data55,parentDataProperty:"prematureResetStreams",rootData}))){
+vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err62 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err62);
 errors++;
 }
 }
-if(data52.idle !== undefined){
-if(!(validate28(data52.idle, {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/idle",parentData:data52,parentDataProperty:"idle",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
-errors = vErrors.length;
-}
-}
-if(data52.requestHeaders !== undefined){
-if(!(validate28(data52.requestHeaders, {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/requestHeaders",parentData:data52,parentDataProperty:"requestHeaders",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
-errors = vErrors.length;
-}
-}
-if(data52.request !== undefined){
-if(!(validate28(data52.request, {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/request",parentData:data52,parentDataProperty:"request",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
-errors = vErrors.length;
-}
-}
-if(data52.streamIdle !== undefined){
-if(!(validate28(data52.streamIdle, {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/streamIdle",parentData:data52,parentDataProperty:"streamIdle",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
-errors = vErrors.length;
-}
-}
-} else {
-const err63 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/type",keyword:"type",params:{type: "object"}};
+if(data34.requestId !== undefined){
+let data68 = data34.requestId;
+if(data68 && typeof data68 == "object" && !Array.isArray(data68)){
+for(const key8 in data68){
+if(!((key8 === "generate") || (key8 === "preserveExternal"))){
+const err63 = {instancePath:instancePath+"/listeners/" + i0+"/http/requestId",schemaPath:"#/properties/listeners/items/properties/http/properties/requestId/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key8}};
 (vErrors ??= []).push(err63);
 errors++;
 }
 }
-if(data36.http2 !== undefined){
-let data57 = data36.http2;
-if(data57 && typeof data57 == "object" && !Array.isArray(data57)){
-for(const key7 in data57){
-if(!(func2.call(schema6.properties.listeners.items.properties.http.properties.http2.properties, key7))){
-const err64 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key7}};
+if(data68.generate !== undefined){
+if(!(validate24(data68.generate, {instancePath:instancePath+"/listeners/" + i0+"/http/requestId/generate",parentData:data68,parentDataProperty:"generate",rootData}))){
+vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
+errors = vErrors.length;
+}
+}
+if(data68.preserveExternal !== undefined){
+if(!(validate24(data68.preserveExternal, {instancePath:instancePath+"/listeners/" + i0+"/http/requestId/preserveExternal",parentData:data68,parentDataProperty:"preserveExternal",rootData}))){
+vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err64 = {instancePath:instancePath+"/listeners/" + i0+"/http/requestId",schemaPath:"#/properties/listeners/items/properties/http/properties/requestId/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err64);
 errors++;
 }
 }
-if(data57.maxConcurrentStreams !== undefined){
-if(!(validate69(data57.maxConcurrentStreams, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxConcurrentStreams",parentData:data57,parentDataProperty:"maxConcurrentStreams",rootData}))){
-vErrors = vErrors === null ? validate69.errors : vErrors.concat(validate69.errors);
+if(data34.upgrades !== undefined){
+if(!(validate85(data34.upgrades, {instancePath:instancePath+"/listeners/" + i0+"/http/upgrades",parentData:data34,parentDataProperty:"upgrades",rootData}))){
+vErrors = vErrors === null ? validate85.errors : vErrors.concat(validate85.errors);
 errors = vErrors.length;
 }
 }
-if(data57.initialStreamWindow !== undefined){
-if(!(validate61(data57.initialStreamWindow, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/initialStreamWindow",parentData:data57,parentDataProperty:"initialStreamWindow",rootData}))){
-vErrors = vErrors === null ? validate61.errors : vErrors.concat(validate61.errors);
-errors = vErrors.length;
-}
-}
-if(data57.initialConnectionWindow !== undefined){
-if(!(validate61(data57.initialConnectionWindow, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/initialConnectionWindow",parentData:data57,parentDataProperty:"initialConnectionWindow",rootData}))){
-vErrors = vErrors === null ? validate61.errors : vErrors.concat(validate61.errors);
-errors = vErrors.length;
-}
-}
-if(data57.keepAliveInterval !== undefined){
-if(!(validate28(data57.keepAliveInterval, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/keepAliveInterval",parentData:data57,parentDataProperty:"keepAliveInterval",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
-errors = vErrors.length;
-}
-}
-if(data57.keepAliveTimeout !== undefined){
-if(!(validate28(data57.keepAliveTimeout, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/keepAliveTimeout",parentData:data57,parentDataProperty:"keepAliveTimeout",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
-errors = vErrors.length;
-}
-}
-if(data57.maxOutboundFrames !== undefined){
-if(!(validate69(data57.maxOutboundFrames, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxOutboundFrames",parentData:data57,parentDataProperty:"maxOutboundFrames",rootData}))){
-vErrors = vErrors === null ? validate69.errors : vErrors.concat(validate69.errors);
-errors = vErrors.length;
-}
-}
-if(data57.maxOutboundControlFrames !== undefined){
-if(!(validate69(data57.maxOutboundControlFrames, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxOutboundControlFrames",parentData:data57,parentDataProperty:"maxOutboundControlFrames",rootData}))){
-vErrors = vErrors === null ? validate69.errors : vErrors.concat(validate69.errors);
-errors = vErrors.length;
-}
-}
-if(data57.maxConsecutiveEmptyFrames !== undefined){
-if(!(validate36(data57.maxConsecutiveEmptyFrames, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxConsecutiveEmptyFrames",parentData:data57,parentDataProperty:"maxConsecutiveEmptyFrames",rootData}))){
-vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
-errors = vErrors.length;
-}
-}
-if(data57.maxPriorityFramesPerStream !== undefined){
-if(!(validate36(data57.maxPriorityFramesPerStream, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxPriorityFramesPerStream",parentData:data57,parentDataProperty:"maxPriorityFramesPerStream",rootData}))){
-vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
-errors = vErrors.length;
-}
-}
-if(data57.maxWindowUpdatesPerDataFrame !== undefined){
-if(!(validate69(data57.maxWindowUpdatesPerDataFrame, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxWindowUpdatesPerDataFrame",parentData:data57,parentDataProperty:"maxWindowUpdatesPerDataFrame",rootData}))){
-vErrors = vErrors === null ? validate69.errors : vErrors.concat(validate69.errors);
-errors = vErrors.length;
-}
-}
-if(data57.maxContinuationFrames !== undefined){
-if(!(validate36(data57.maxContinuationFrames, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxContinuationFrames",parentData:data57,parentDataProperty:"maxContinuationFrames",rootData}))){
-vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
-errors = vErrors.length;
-}
-}
-if(data57.prematureResetStreams !== undefined){
-if(!(validate36(data57.prematureResetStreams, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/prematureResetStreams",parentData:data57,parentDataProperty:"prematureResetStreams",rootData}))){
-vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
-errors = vErrors.length;
-}
-}
-} else {
-const err65 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/type",keyword:"type",params:{type: "object"}};
+if(data34.filters !== undefined){
+let data72 = data34.filters;
+if(Array.isArray(data72)){
+const len7 = data72.length;
+for(let i7=0; i7<len7; i7++){
+let data73 = data72[i7];
+if(data73 && typeof data73 == "object" && !Array.isArray(data73)){
+for(const key9 in data73){
+if(!((key9 === "grpcWeb") || (key9 === "grpcStats"))){
+const err65 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7,schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key9}};
 (vErrors ??= []).push(err65);
 errors++;
 }
 }
-if(data36.requestId !== undefined){
-let data70 = data36.requestId;
-if(data70 && typeof data70 == "object" && !Array.isArray(data70)){
-for(const key8 in data70){
-if(!((key8 === "generate") || (key8 === "preserveExternal"))){
-const err66 = {instancePath:instancePath+"/listeners/" + i0+"/http/requestId",schemaPath:"#/properties/listeners/items/properties/http/properties/requestId/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key8}};
+if(data73.grpcWeb !== undefined){
+let data74 = data73.grpcWeb;
+if(data74 && typeof data74 == "object" && !Array.isArray(data74)){
+for(const key10 in data74){
+const err66 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/grpcWeb",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcWeb/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key10}};
 (vErrors ??= []).push(err66);
 errors++;
 }
-}
-if(data70.generate !== undefined){
-if(!(validate24(data70.generate, {instancePath:instancePath+"/listeners/" + i0+"/http/requestId/generate",parentData:data70,parentDataProperty:"generate",rootData}))){
-vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
-errors = vErrors.length;
-}
-}
-if(data70.preserveExternal !== undefined){
-if(!(validate24(data70.preserveExternal, {instancePath:instancePath+"/listeners/" + i0+"/http/requestId/preserveExternal",parentData:data70,parentDataProperty:"preserveExternal",rootData}))){
-vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
-errors = vErrors.length;
-}
-}
 } else {
-const err67 = {instancePath:instancePath+"/listeners/" + i0+"/http/requestId",schemaPath:"#/properties/listeners/items/properties/http/properties/requestId/type",keyword:"type",params:{type: "object"}};
+const err67 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/grpcWeb",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcWeb/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err67);
 errors++;
 }
 }
-if(data36.upgrades !== undefined){
-if(!(validate84(data36.upgrades, {instancePath:instancePath+"/listeners/" + i0+"/http/upgrades",parentData:data36,parentDataProperty:"upgrades",rootData}))){
-vErrors = vErrors === null ? validate84.errors : vErrors.concat(validate84.errors);
-errors = vErrors.length;
-}
-}
-if(data36.filters !== undefined){
-let data74 = data36.filters;
-if(Array.isArray(data74)){
-const len8 = data74.length;
-for(let i8=0; i8<len8; i8++){
-let data75 = data74[i8];
+if(data73.grpcStats !== undefined){
+let data75 = data73.grpcStats;
 if(data75 && typeof data75 == "object" && !Array.isArray(data75)){
-for(const key9 in data75){
-if(!((key9 === "grpcWeb") || (key9 === "grpcStats"))){
-const err68 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8,schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key9}};
+for(const key11 in data75){
+if(!(key11 === "methods")){
+const err68 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/grpcStats",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcStats/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key11}};
 (vErrors ??= []).push(err68);
 errors++;
 }
 }
-if(data75.grpcWeb !== undefined){
-let data76 = data75.grpcWeb;
-if(data76 && typeof data76 == "object" && !Array.isArray(data76)){
-for(const key10 in data76){
-const err69 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8+"/grpcWeb",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcWeb/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key10}};
+if(data75.methods !== undefined){
+let data76 = data75.methods;
+if(Array.isArray(data76)){
+const len8 = data76.length;
+for(let i8=0; i8<len8; i8++){
+let data77 = data76[i8];
+if(typeof data77 === "string"){
+if(!(formats24(data77))){
+const err69 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/grpcStats/methods/" + i8,schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcStats/properties/methods/items/format",keyword:"format",params:{format: "grpcMethod"}};
 (vErrors ??= []).push(err69);
 errors++;
 }
 } else {
-const err70 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8+"/grpcWeb",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcWeb/type",keyword:"type",params:{type: "object"}};
+const err70 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/grpcStats/methods/" + i8,schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcStats/properties/methods/items/type",keyword:"type",params:{type: "string"}};
 (vErrors ??= []).push(err70);
 errors++;
 }
 }
-if(data75.grpcStats !== undefined){
-let data77 = data75.grpcStats;
-if(data77 && typeof data77 == "object" && !Array.isArray(data77)){
-for(const key11 in data77){
-if(!(key11 === "methods")){
-const err71 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8+"/grpcStats",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcStats/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key11}};
+} else {
+const err71 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/grpcStats/methods",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcStats/properties/methods/type",keyword:"type",params:{type: "array"}};
 (vErrors ??= []).push(err71);
 errors++;
 }
 }
-if(data77.methods !== undefined){
-let data78 = data77.methods;
-if(Array.isArray(data78)){
-const len9 = data78.length;
-for(let i9=0; i9<len9; i9++){
-let data79 = data78[i9];
-if(typeof data79 === "string"){
-if(!(formats24(data79))){
-const err72 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8+"/grpcStats/methods/" + i9,schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcStats/properties/methods/items/format",keyword:"format",params:{format: "grpcMethod"}};
+} else {
+const err72 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/grpcStats",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcStats/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err72);
 errors++;
 }
+}
 } else {
-const err73 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8+"/grpcStats/methods/" + i9,schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcStats/properties/methods/items/type",keyword:"type",params:{type: "string"}};
+const err73 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7,schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err73);
 errors++;
 }
 }
 } else {
-const err74 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8+"/grpcStats/methods",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcStats/properties/methods/type",keyword:"type",params:{type: "array"}};
+const err74 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/type",keyword:"type",params:{type: "array"}};
 (vErrors ??= []).push(err74);
 errors++;
 }
 }
-} else {
-const err75 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8+"/grpcStats",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcStats/type",keyword:"type",params:{type: "object"}};
+if(data34.accessLog !== undefined){
+if(!(validate87(data34.accessLog, {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog",parentData:data34,parentDataProperty:"accessLog",rootData}))){
+vErrors = vErrors === null ? validate87.errors : vErrors.concat(validate87.errors);
+errors = vErrors.length;
+}
+}
+if(data34.routes !== undefined){
+if(!(validate91(data34.routes, {instancePath:instancePath+"/listeners/" + i0+"/http/routes",parentData:data34,parentDataProperty:"routes",rootData}))){
+vErrors = vErrors === null ? validate91.errors : vErrors.concat(validate91.errors);
+errors = vErrors.length;
+}
+}
+if(data34.virtualHosts !== undefined){
+let data80 = data34.virtualHosts;
+if(Array.isArray(data80)){
+if(data80.length < 1){
+const err75 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/minItems",keyword:"minItems",params:{limit: 1}};
 (vErrors ??= []).push(err75);
 errors++;
 }
-}
-} else {
-const err76 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8,schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/type",keyword:"type",params:{type: "object"}};
+const len9 = data80.length;
+for(let i9=0; i9<len9; i9++){
+let data81 = data80[i9];
+if(data81 && typeof data81 == "object" && !Array.isArray(data81)){
+if(data81.domains === undefined){
+const err76 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/required",keyword:"required",params:{missingProperty: "domains"}};
 (vErrors ??= []).push(err76);
 errors++;
 }
-}
-} else {
-const err77 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/type",keyword:"type",params:{type: "array"}};
+if(data81.routes === undefined){
+const err77 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/required",keyword:"required",params:{missingProperty: "routes"}};
 (vErrors ??= []).push(err77);
 errors++;
 }
-}
-if(data36.accessLog !== undefined){
-if(!(validate86(data36.accessLog, {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog",parentData:data36,parentDataProperty:"accessLog",rootData}))){
-vErrors = vErrors === null ? validate86.errors : vErrors.concat(validate86.errors);
-errors = vErrors.length;
-}
-}
-if(data36.routes !== undefined){
-if(!(validate90(data36.routes, {instancePath:instancePath+"/listeners/" + i0+"/http/routes",parentData:data36,parentDataProperty:"routes",rootData}))){
-vErrors = vErrors === null ? validate90.errors : vErrors.concat(validate90.errors);
-errors = vErrors.length;
-}
-}
-if(data36.virtualHosts !== undefined){
-let data82 = data36.virtualHosts;
-if(Array.isArray(data82)){
-if(data82.length < 1){
-const err78 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/minItems",keyword:"minItems",params:{limit: 1}};
+for(const key12 in data81){
+if(!((((((key12 === "name") || (key12 === "domains")) || (key12 === "requestHeaders")) || (key12 === "responseHeaders")) || (key12 === "retry")) || (key12 === "routes"))){
+const err78 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key12}};
 (vErrors ??= []).push(err78);
 errors++;
 }
-const len10 = data82.length;
-for(let i10=0; i10<len10; i10++){
-let data83 = data82[i10];
-if(data83 && typeof data83 == "object" && !Array.isArray(data83)){
-if(data83.domains === undefined){
-const err79 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/required",keyword:"required",params:{missingProperty: "domains"}};
-(vErrors ??= []).push(err79);
-errors++;
 }
-if(data83.routes === undefined){
-const err80 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/required",keyword:"required",params:{missingProperty: "routes"}};
-(vErrors ??= []).push(err80);
-errors++;
-}
-for(const key12 in data83){
-if(!(((((key12 === "name") || (key12 === "domains")) || (key12 === "requestHeaders")) || (key12 === "responseHeaders")) || (key12 === "routes"))){
-const err81 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key12}};
-(vErrors ??= []).push(err81);
-errors++;
-}
-}
-if(data83.name !== undefined){
-if(!(validate31(data83.name, {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10+"/name",parentData:data83,parentDataProperty:"name",rootData}))){
+if(data81.name !== undefined){
+if(!(validate31(data81.name, {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/name",parentData:data81,parentDataProperty:"name",rootData}))){
 vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
 errors = vErrors.length;
 }
 }
-if(data83.domains !== undefined){
-let data85 = data83.domains;
-if(Array.isArray(data85)){
-if(data85.length < 1){
-const err82 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10+"/domains",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/minItems",keyword:"minItems",params:{limit: 1}};
-(vErrors ??= []).push(err82);
+if(data81.domains !== undefined){
+let data83 = data81.domains;
+if(Array.isArray(data83)){
+if(data83.length < 1){
+const err79 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/domains",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/minItems",keyword:"minItems",params:{limit: 1}};
+(vErrors ??= []).push(err79);
 errors++;
 }
-const len11 = data85.length;
-for(let i11=0; i11<len11; i11++){
-let data86 = data85[i11];
-if(typeof data86 === "string"){
-if(!(formats64(data86))){
-const err83 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10+"/domains/" + i11,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/items/format",keyword:"format",params:{format: "domain"}};
-(vErrors ??= []).push(err83);
+const len10 = data83.length;
+for(let i10=0; i10<len10; i10++){
+let data84 = data83[i10];
+if(typeof data84 === "string"){
+if(!(formats62(data84))){
+const err80 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/domains/" + i10,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/items/format",keyword:"format",params:{format: "domain"}};
+(vErrors ??= []).push(err80);
 errors++;
 }
 } else {
-const err84 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10+"/domains/" + i11,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/items/type",keyword:"type",params:{type: "string"}};
+const err81 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/domains/" + i10,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/items/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err81);
+errors++;
+}
+}
+} else {
+const err82 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/domains",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/type",keyword:"type",params:{type: "array"}};
+(vErrors ??= []).push(err82);
+errors++;
+}
+}
+if(data81.requestHeaders !== undefined){
+if(!(validate145(data81.requestHeaders, {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders",parentData:data81,parentDataProperty:"requestHeaders",rootData}))){
+vErrors = vErrors === null ? validate145.errors : vErrors.concat(validate145.errors);
+errors = vErrors.length;
+}
+}
+if(data81.responseHeaders !== undefined){
+if(!(validate145(data81.responseHeaders, {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders",parentData:data81,parentDataProperty:"responseHeaders",rootData}))){
+vErrors = vErrors === null ? validate145.errors : vErrors.concat(validate145.errors);
+errors = vErrors.length;
+}
+}
+if(data81.retry !== undefined){
+if(!(validate123(data81.retry, {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/retry",parentData:data81,parentDataProperty:"retry",rootData}))){
+vErrors = vErrors === null ? validate123.errors : vErrors.concat(validate123.errors);
+errors = vErrors.length;
+}
+}
+if(data81.routes !== undefined){
+if(!(validate91(data81.routes, {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes",parentData:data81,parentDataProperty:"routes",rootData}))){
+vErrors = vErrors === null ? validate91.errors : vErrors.concat(validate91.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err83 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err83);
+errors++;
+}
+}
+} else {
+const err84 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/type",keyword:"type",params:{type: "array"}};
 (vErrors ??= []).push(err84);
 errors++;
 }
 }
 } else {
-const err85 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10+"/domains",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/type",keyword:"type",params:{type: "array"}};
+const err85 = {instancePath:instancePath+"/listeners/" + i0+"/http",schemaPath:"#/properties/listeners/items/properties/http/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err85);
 errors++;
 }
 }
-if(data83.requestHeaders !== undefined){
-if(!(validate146(data83.requestHeaders, {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10+"/requestHeaders",parentData:data83,parentDataProperty:"requestHeaders",rootData}))){
-vErrors = vErrors === null ? validate146.errors : vErrors.concat(validate146.errors);
-errors = vErrors.length;
-}
-}
-if(data83.responseHeaders !== undefined){
-if(!(validate146(data83.responseHeaders, {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10+"/responseHeaders",parentData:data83,parentDataProperty:"responseHeaders",rootData}))){
-vErrors = vErrors === null ? validate146.errors : vErrors.concat(validate146.errors);
-errors = vErrors.length;
-}
-}
-if(data83.routes !== undefined){
-if(!(validate90(data83.routes, {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10+"/routes",parentData:data83,parentDataProperty:"routes",rootData}))){
-vErrors = vErrors === null ? validate90.errors : vErrors.concat(validate90.errors);
-errors = vErrors.length;
-}
-}
-} else {
-const err86 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/type",keyword:"type",params:{type: "object"}};
+if(data10.tcp !== undefined){
+let data89 = data10.tcp;
+if(data89 && typeof data89 == "object" && !Array.isArray(data89)){
+for(const key13 in data89){
+if(!((((((key13 === "cluster") || (key13 === "clusters")) || (key13 === "sniRoutes")) || (key13 === "idleTimeout")) || (key13 === "maxConnectAttempts")) || (key13 === "accessLog"))){
+const err86 = {instancePath:instancePath+"/listeners/" + i0+"/tcp",schemaPath:"#/properties/listeners/items/properties/tcp/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key13}};
 (vErrors ??= []).push(err86);
 errors++;
 }
 }
-} else {
-const err87 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/type",keyword:"type",params:{type: "array"}};
-(vErrors ??= []).push(err87);
-errors++;
-}
-}
-} else {
-const err88 = {instancePath:instancePath+"/listeners/" + i0+"/http",schemaPath:"#/properties/listeners/items/properties/http/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err88);
-errors++;
-}
-}
-if(data12.tcp !== undefined){
-let data90 = data12.tcp;
-if(data90 && typeof data90 == "object" && !Array.isArray(data90)){
-for(const key13 in data90){
-if(!((((((key13 === "cluster") || (key13 === "clusters")) || (key13 === "sniRoutes")) || (key13 === "idleTimeout")) || (key13 === "maxConnectAttempts")) || (key13 === "accessLog"))){
-const err89 = {instancePath:instancePath+"/listeners/" + i0+"/tcp",schemaPath:"#/properties/listeners/items/properties/tcp/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key13}};
-(vErrors ??= []).push(err89);
-errors++;
-}
-}
-if(data90.cluster !== undefined){
-if(!(validate31(data90.cluster, {instancePath:instancePath+"/listeners/" + i0+"/tcp/cluster",parentData:data90,parentDataProperty:"cluster",rootData}))){
+if(data89.cluster !== undefined){
+if(!(validate31(data89.cluster, {instancePath:instancePath+"/listeners/" + i0+"/tcp/cluster",parentData:data89,parentDataProperty:"cluster",rootData}))){
 vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
 errors = vErrors.length;
 }
 }
-if(data90.clusters !== undefined){
-if(!(validate113(data90.clusters, {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters",parentData:data90,parentDataProperty:"clusters",rootData}))){
-vErrors = vErrors === null ? validate113.errors : vErrors.concat(validate113.errors);
-errors = vErrors.length;
-}
-}
-if(data90.sniRoutes !== undefined){
-let data93 = data90.sniRoutes;
-if(data93 && typeof data93 == "object" && !Array.isArray(data93)){
-for(const key14 in data93){
-const _errs161 = errors;
-if(typeof key14 === "string"){
-if(!(formats66(key14))){
-const err90 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/propertyNames/format",keyword:"format",params:{format: "serverNamePattern"},propertyName:key14};
-(vErrors ??= []).push(err90);
-errors++;
-}
-} else {
-const err91 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key14};
-(vErrors ??= []).push(err91);
-errors++;
-}
-var valid40 = _errs161 === errors;
-if(!valid40){
-const err92 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/propertyNames",keyword:"propertyNames",params:{propertyName: key14}};
-(vErrors ??= []).push(err92);
-errors++;
-}
-}
-for(const key15 in data93){
-let data94 = data93[key15];
-const _errs165 = errors;
-let valid42 = false;
-const _errs166 = errors;
-if(typeof data94 === "string"){
-if(!(formats4(data94))){
-const err93 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key15.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/0/format",keyword:"format",params:{format: "name"}};
-(vErrors ??= []).push(err93);
-errors++;
-}
-} else {
-const err94 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key15.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err94);
-errors++;
-}
-var _valid3 = _errs166 === errors;
-valid42 = valid42 || _valid3;
-if(!valid42){
-const _errs168 = errors;
-if(Array.isArray(data94)){
-if(data94.length < 1){
-const err95 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key15.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/minItems",keyword:"minItems",params:{limit: 1}};
-(vErrors ??= []).push(err95);
-errors++;
-}
-const len12 = data94.length;
-for(let i12=0; i12<len12; i12++){
-if(!(validate114(data94[i12], {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i12,parentData:data94,parentDataProperty:i12,rootData}))){
+if(data89.clusters !== undefined){
+if(!(validate114(data89.clusters, {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters",parentData:data89,parentDataProperty:"clusters",rootData}))){
 vErrors = vErrors === null ? validate114.errors : vErrors.concat(validate114.errors);
 errors = vErrors.length;
 }
 }
-} else {
-const err96 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key15.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "array"}};
-(vErrors ??= []).push(err96);
+if(data89.sniRoutes !== undefined){
+let data92 = data89.sniRoutes;
+if(data92 && typeof data92 == "object" && !Array.isArray(data92)){
+for(const key14 in data92){
+const _errs158 = errors;
+if(typeof key14 === "string"){
+if(!(formats64(key14))){
+const err87 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/propertyNames/format",keyword:"format",params:{format: "serverNamePattern"},propertyName:key14};
+(vErrors ??= []).push(err87);
 errors++;
 }
-var _valid3 = _errs168 === errors;
-valid42 = valid42 || _valid3;
+} else {
+const err88 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key14};
+(vErrors ??= []).push(err88);
+errors++;
 }
-if(!valid42){
-const err97 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key15.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf",keyword:"anyOf",params:{}};
-(vErrors ??= []).push(err97);
+var valid38 = _errs158 === errors;
+if(!valid38){
+const err89 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/propertyNames",keyword:"propertyNames",params:{propertyName: key14}};
+(vErrors ??= []).push(err89);
+errors++;
+}
+}
+for(const key15 in data92){
+let data93 = data92[key15];
+const _errs162 = errors;
+let valid40 = false;
+const _errs163 = errors;
+if(typeof data93 === "string"){
+if(!(formats4(data93))){
+const err90 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key15.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/0/format",keyword:"format",params:{format: "name"}};
+(vErrors ??= []).push(err90);
+errors++;
+}
+} else {
+const err91 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key15.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err91);
+errors++;
+}
+var _valid3 = _errs163 === errors;
+valid40 = valid40 || _valid3;
+if(!valid40){
+const _errs165 = errors;
+if(Array.isArray(data93)){
+if(data93.length < 1){
+const err92 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key15.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/minItems",keyword:"minItems",params:{limit: 1}};
+(vErrors ??= []).push(err92);
+errors++;
+}
+const len11 = data93.length;
+for(let i11=0; i11<len11; i11++){
+if(!(validate115(data93[i11], {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i11,parentData:data93,parentDataProperty:i11,rootData}))){
+vErrors = vErrors === null ? validate115.errors : vErrors.concat(validate115.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err93 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key15.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "array"}};
+(vErrors ??= []).push(err93);
+errors++;
+}
+var _valid3 = _errs165 === errors;
+valid40 = valid40 || _valid3;
+}
+if(!valid40){
+const err94 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key15.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf",keyword:"anyOf",params:{}};
+(vErrors ??= []).push(err94);
 errors++;
 } else {
-errors = _errs165;
+errors = _errs162;
 if(vErrors !== null){
-if(_errs165){
-vErrors.length = _errs165;
+if(_errs162){
+vErrors.length = _errs162;
 } else {
 vErrors = null;
 }
@@ -2894,831 +2930,409 @@ vErrors = null;
 }
 }
 } else {
-const err98 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/type",keyword:"type",params:{type: "object"}};
+const err95 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err95);
+errors++;
+}
+}
+if(data89.idleTimeout !== undefined){
+if(!(validate28(data89.idleTimeout, {instancePath:instancePath+"/listeners/" + i0+"/tcp/idleTimeout",parentData:data89,parentDataProperty:"idleTimeout",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+if(data89.maxConnectAttempts !== undefined){
+if(!(validate132(data89.maxConnectAttempts, {instancePath:instancePath+"/listeners/" + i0+"/tcp/maxConnectAttempts",parentData:data89,parentDataProperty:"maxConnectAttempts",rootData}))){
+vErrors = vErrors === null ? validate132.errors : vErrors.concat(validate132.errors);
+errors = vErrors.length;
+}
+}
+if(data89.accessLog !== undefined){
+if(!(validate87(data89.accessLog, {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog",parentData:data89,parentDataProperty:"accessLog",rootData}))){
+vErrors = vErrors === null ? validate87.errors : vErrors.concat(validate87.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err96 = {instancePath:instancePath+"/listeners/" + i0+"/tcp",schemaPath:"#/properties/listeners/items/properties/tcp/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err96);
+errors++;
+}
+}
+} else {
+const err97 = {instancePath:instancePath+"/listeners/" + i0,schemaPath:"#/properties/listeners/items/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err97);
+errors++;
+}
+}
+} else {
+const err98 = {instancePath:instancePath+"/listeners",schemaPath:"#/properties/listeners/type",keyword:"type",params:{type: "array"}};
 (vErrors ??= []).push(err98);
 errors++;
 }
 }
-if(data90.idleTimeout !== undefined){
-if(!(validate28(data90.idleTimeout, {instancePath:instancePath+"/listeners/" + i0+"/tcp/idleTimeout",parentData:data90,parentDataProperty:"idleTimeout",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
-errors = vErrors.length;
-}
-}
-if(data90.maxConnectAttempts !== undefined){
-let data97 = data90.maxConnectAttempts;
-if(!(((typeof data97 == "number") && (!(data97 % 1) && !isNaN(data97))) && (isFinite(data97)))){
-const err99 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/maxConnectAttempts",schemaPath:"#/properties/listeners/items/properties/tcp/properties/maxConnectAttempts/type",keyword:"type",params:{type: "integer"}};
+if(data.clusters !== undefined){
+let data98 = data.clusters;
+if(Array.isArray(data98)){
+const len12 = data98.length;
+for(let i12=0; i12<len12; i12++){
+let data99 = data98[i12];
+if(data99 && typeof data99 == "object" && !Array.isArray(data99)){
+if(data99.name === undefined){
+const err99 = {instancePath:instancePath+"/clusters/" + i12,schemaPath:"#/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
 (vErrors ??= []).push(err99);
 errors++;
 }
-if((typeof data97 == "number") && (isFinite(data97))){
-if(data97 > 100 || isNaN(data97)){
-const err100 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/maxConnectAttempts",schemaPath:"#/properties/listeners/items/properties/tcp/properties/maxConnectAttempts/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100}};
+for(const key16 in data99){
+if(!(func2.call(schema6.properties.clusters.items.properties, key16))){
+const err100 = {instancePath:instancePath+"/clusters/" + i12,schemaPath:"#/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key16}};
 (vErrors ??= []).push(err100);
 errors++;
 }
-if(data97 < 1 || isNaN(data97)){
-const err101 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/maxConnectAttempts",schemaPath:"#/properties/listeners/items/properties/tcp/properties/maxConnectAttempts/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
-(vErrors ??= []).push(err101);
-errors++;
 }
-}
-}
-if(data90.accessLog !== undefined){
-if(!(validate86(data90.accessLog, {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog",parentData:data90,parentDataProperty:"accessLog",rootData}))){
-vErrors = vErrors === null ? validate86.errors : vErrors.concat(validate86.errors);
+if(data99.name !== undefined){
+if(!(validate31(data99.name, {instancePath:instancePath+"/clusters/" + i12+"/name",parentData:data99,parentDataProperty:"name",rootData}))){
+vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
 errors = vErrors.length;
 }
 }
-} else {
-const err102 = {instancePath:instancePath+"/listeners/" + i0+"/tcp",schemaPath:"#/properties/listeners/items/properties/tcp/type",keyword:"type",params:{type: "object"}};
+if(data99.type !== undefined){
+let data101 = data99.type;
+if(typeof data101 !== "string"){
+const err101 = {instancePath:instancePath+"/clusters/" + i12+"/type",schemaPath:"#/properties/clusters/items/properties/type/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err101);
+errors++;
+}
+if(!((data101 === "static") || (data101 === "originalDst"))){
+const err102 = {instancePath:instancePath+"/clusters/" + i12+"/type",schemaPath:"#/properties/clusters/items/properties/type/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.type.enum}};
 (vErrors ??= []).push(err102);
 errors++;
 }
 }
-} else {
-const err103 = {instancePath:instancePath+"/listeners/" + i0,schemaPath:"#/properties/listeners/items/type",keyword:"type",params:{type: "object"}};
+if(data99.endpoints !== undefined){
+let data102 = data99.endpoints;
+if(Array.isArray(data102)){
+const len13 = data102.length;
+for(let i13=0; i13<len13; i13++){
+let data103 = data102[i13];
+const _errs182 = errors;
+let valid48 = false;
+const _errs183 = errors;
+if(typeof data103 === "string"){
+if(!(formats68(data103))){
+const err103 = {instancePath:instancePath+"/clusters/" + i12+"/endpoints/" + i13,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/0/format",keyword:"format",params:{format: "endpointAddress"}};
 (vErrors ??= []).push(err103);
 errors++;
 }
-}
 } else {
-const err104 = {instancePath:instancePath+"/listeners",schemaPath:"#/properties/listeners/type",keyword:"type",params:{type: "array"}};
+const err104 = {instancePath:instancePath+"/clusters/" + i12+"/endpoints/" + i13,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/0/type",keyword:"type",params:{type: "string"}};
 (vErrors ??= []).push(err104);
 errors++;
 }
-}
-if(data.clusters !== undefined){
-let data99 = data.clusters;
-if(Array.isArray(data99)){
-const len13 = data99.length;
-for(let i13=0; i13<len13; i13++){
-let data100 = data99[i13];
-if(data100 && typeof data100 == "object" && !Array.isArray(data100)){
-if(data100.name === undefined){
-const err105 = {instancePath:instancePath+"/clusters/" + i13,schemaPath:"#/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
+var _valid4 = _errs183 === errors;
+valid48 = valid48 || _valid4;
+if(!valid48){
+const _errs185 = errors;
+if(data103 && typeof data103 == "object" && !Array.isArray(data103)){
+if(data103.address === undefined){
+const err105 = {instancePath:instancePath+"/clusters/" + i12+"/endpoints/" + i13,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/required",keyword:"required",params:{missingProperty: "address"}};
 (vErrors ??= []).push(err105);
 errors++;
 }
-for(const key16 in data100){
-if(!(func2.call(schema6.properties.clusters.items.properties, key16))){
-const err106 = {instancePath:instancePath+"/clusters/" + i13,schemaPath:"#/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key16}};
+for(const key17 in data103){
+if(!((key17 === "address") || (key17 === "weight"))){
+const err106 = {instancePath:instancePath+"/clusters/" + i12+"/endpoints/" + i13,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key17}};
 (vErrors ??= []).push(err106);
 errors++;
 }
 }
-if(data100.name !== undefined){
-if(!(validate31(data100.name, {instancePath:instancePath+"/clusters/" + i13+"/name",parentData:data100,parentDataProperty:"name",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
-errors = vErrors.length;
-}
-}
-if(data100.type !== undefined){
-let data102 = data100.type;
-if(typeof data102 !== "string"){
-const err107 = {instancePath:instancePath+"/clusters/" + i13+"/type",schemaPath:"#/properties/clusters/items/properties/type/type",keyword:"type",params:{type: "string"}};
+if(data103.address !== undefined){
+let data104 = data103.address;
+if(typeof data104 === "string"){
+if(!(formats68(data104))){
+const err107 = {instancePath:instancePath+"/clusters/" + i12+"/endpoints/" + i13+"/address",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/address/format",keyword:"format",params:{format: "endpointAddress"}};
 (vErrors ??= []).push(err107);
 errors++;
 }
-if(!((data102 === "static") || (data102 === "originalDst"))){
-const err108 = {instancePath:instancePath+"/clusters/" + i13+"/type",schemaPath:"#/properties/clusters/items/properties/type/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.type.enum}};
+} else {
+const err108 = {instancePath:instancePath+"/clusters/" + i12+"/endpoints/" + i13+"/address",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/address/type",keyword:"type",params:{type: "string"}};
 (vErrors ??= []).push(err108);
 errors++;
 }
 }
-if(data100.endpoints !== undefined){
-let data103 = data100.endpoints;
-if(Array.isArray(data103)){
-const len14 = data103.length;
-for(let i14=0; i14<len14; i14++){
-let data104 = data103[i14];
-const _errs186 = errors;
-let valid50 = false;
-const _errs187 = errors;
-if(typeof data104 === "string"){
-if(!(formats70(data104))){
-const err109 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/0/format",keyword:"format",params:{format: "endpointAddress"}};
+if(data103.weight !== undefined){
+let data105 = data103.weight;
+if(!(((typeof data105 == "number") && (!(data105 % 1) && !isNaN(data105))) && (isFinite(data105)))){
+const err109 = {instancePath:instancePath+"/clusters/" + i12+"/endpoints/" + i13+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/type",keyword:"type",params:{type: "integer"}};
 (vErrors ??= []).push(err109);
 errors++;
 }
-} else {
-const err110 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/0/type",keyword:"type",params:{type: "string"}};
+if((typeof data105 == "number") && (isFinite(data105))){
+if(data105 > 4294967295 || isNaN(data105)){
+const err110 = {instancePath:instancePath+"/clusters/" + i12+"/endpoints/" + i13+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
 (vErrors ??= []).push(err110);
 errors++;
 }
-var _valid4 = _errs187 === errors;
-valid50 = valid50 || _valid4;
-if(!valid50){
-const _errs189 = errors;
-if(data104 && typeof data104 == "object" && !Array.isArray(data104)){
-if(data104.address === undefined){
-const err111 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/required",keyword:"required",params:{missingProperty: "address"}};
+if(data105 < 1 || isNaN(data105)){
+const err111 = {instancePath:instancePath+"/clusters/" + i12+"/endpoints/" + i13+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
 (vErrors ??= []).push(err111);
 errors++;
 }
-for(const key17 in data104){
-if(!(((((key17 === "address") || (key17 === "weight")) || (key17 === "priority")) || (key17 === "zone")) || (key17 === "metadata"))){
-const err112 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key17}};
+}
+}
+} else {
+const err112 = {instancePath:instancePath+"/clusters/" + i12+"/endpoints/" + i13,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err112);
 errors++;
 }
+var _valid4 = _errs185 === errors;
+valid48 = valid48 || _valid4;
 }
-if(data104.address !== undefined){
-let data105 = data104.address;
-if(typeof data105 === "string"){
-if(!(formats70(data105))){
-const err113 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14+"/address",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/address/format",keyword:"format",params:{format: "endpointAddress"}};
+if(!valid48){
+const err113 = {instancePath:instancePath+"/clusters/" + i12+"/endpoints/" + i13,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf",keyword:"anyOf",params:{}};
 (vErrors ??= []).push(err113);
 errors++;
+} else {
+errors = _errs182;
+if(vErrors !== null){
+if(_errs182){
+vErrors.length = _errs182;
+} else {
+vErrors = null;
+}
+}
+}
 }
 } else {
-const err114 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14+"/address",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/address/type",keyword:"type",params:{type: "string"}};
+const err114 = {instancePath:instancePath+"/clusters/" + i12+"/endpoints",schemaPath:"#/properties/clusters/items/properties/endpoints/type",keyword:"type",params:{type: "array"}};
 (vErrors ??= []).push(err114);
 errors++;
 }
 }
-if(data104.weight !== undefined){
-let data106 = data104.weight;
-if(!(((typeof data106 == "number") && (!(data106 % 1) && !isNaN(data106))) && (isFinite(data106)))){
-const err115 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/type",keyword:"type",params:{type: "integer"}};
+if(data99.protocol !== undefined){
+let data106 = data99.protocol;
+if(typeof data106 !== "string"){
+const err115 = {instancePath:instancePath+"/clusters/" + i12+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/type",keyword:"type",params:{type: "string"}};
 (vErrors ??= []).push(err115);
 errors++;
 }
-if((typeof data106 == "number") && (isFinite(data106))){
-if(data106 > 4294967295 || isNaN(data106)){
-const err116 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
+if(!(((data106 === "http1") || (data106 === "http2")) || (data106 === "auto"))){
+const err116 = {instancePath:instancePath+"/clusters/" + i12+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.protocol.enum}};
 (vErrors ??= []).push(err116);
 errors++;
 }
-if(data106 < 1 || isNaN(data106)){
-const err117 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
+}
+if(data99.proxyProtocol !== undefined){
+let data107 = data99.proxyProtocol;
+if(typeof data107 !== "string"){
+const err117 = {instancePath:instancePath+"/clusters/" + i12+"/proxyProtocol",schemaPath:"#/properties/clusters/items/properties/proxyProtocol/type",keyword:"type",params:{type: "string"}};
 (vErrors ??= []).push(err117);
 errors++;
 }
-}
-}
-if(data104.priority !== undefined){
-let data107 = data104.priority;
-if(!(((typeof data107 == "number") && (!(data107 % 1) && !isNaN(data107))) && (isFinite(data107)))){
-const err118 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14+"/priority",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/priority/type",keyword:"type",params:{type: "integer"}};
+if(!((data107 === "v1") || (data107 === "v2"))){
+const err118 = {instancePath:instancePath+"/clusters/" + i12+"/proxyProtocol",schemaPath:"#/properties/clusters/items/properties/proxyProtocol/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.proxyProtocol.enum}};
 (vErrors ??= []).push(err118);
 errors++;
 }
-if((typeof data107 == "number") && (isFinite(data107))){
-if(data107 > 128 || isNaN(data107)){
-const err119 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14+"/priority",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/priority/maximum",keyword:"maximum",params:{comparison: "<=", limit: 128}};
+}
+if(data99.tls !== undefined){
+let data108 = data99.tls;
+if(data108 && typeof data108 == "object" && !Array.isArray(data108)){
+for(const key18 in data108){
+if(!((((((key18 === "ca") || (key18 === "serverName")) || (key18 === "subjectAltNames")) || (key18 === "cert")) || (key18 === "key")) || (key18 === "insecureSkipVerify"))){
+const err119 = {instancePath:instancePath+"/clusters/" + i12+"/tls",schemaPath:"#/properties/clusters/items/properties/tls/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key18}};
 (vErrors ??= []).push(err119);
 errors++;
 }
-if(data107 < 0 || isNaN(data107)){
-const err120 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14+"/priority",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/priority/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+if(data108.ca !== undefined){
+if(!(validate31(data108.ca, {instancePath:instancePath+"/clusters/" + i12+"/tls/ca",parentData:data108,parentDataProperty:"ca",rootData}))){
+vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+errors = vErrors.length;
+}
+}
+if(data108.serverName !== undefined){
+if(!(validate143(data108.serverName, {instancePath:instancePath+"/clusters/" + i12+"/tls/serverName",parentData:data108,parentDataProperty:"serverName",rootData}))){
+vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
+errors = vErrors.length;
+}
+}
+if(data108.subjectAltNames !== undefined){
+if(!(validate40(data108.subjectAltNames, {instancePath:instancePath+"/clusters/" + i12+"/tls/subjectAltNames",parentData:data108,parentDataProperty:"subjectAltNames",rootData}))){
+vErrors = vErrors === null ? validate40.errors : vErrors.concat(validate40.errors);
+errors = vErrors.length;
+}
+}
+if(data108.cert !== undefined){
+if(!(validate31(data108.cert, {instancePath:instancePath+"/clusters/" + i12+"/tls/cert",parentData:data108,parentDataProperty:"cert",rootData}))){
+vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+errors = vErrors.length;
+}
+}
+if(data108.key !== undefined){
+if(!(validate31(data108.key, {instancePath:instancePath+"/clusters/" + i12+"/tls/key",parentData:data108,parentDataProperty:"key",rootData}))){
+vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+errors = vErrors.length;
+}
+}
+if(data108.insecureSkipVerify !== undefined){
+if(!(validate24(data108.insecureSkipVerify, {instancePath:instancePath+"/clusters/" + i12+"/tls/insecureSkipVerify",parentData:data108,parentDataProperty:"insecureSkipVerify",rootData}))){
+vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err120 = {instancePath:instancePath+"/clusters/" + i12+"/tls",schemaPath:"#/properties/clusters/items/properties/tls/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err120);
 errors++;
 }
 }
-}
-if(data104.zone !== undefined){
-if(!(validate31(data104.zone, {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14+"/zone",parentData:data104,parentDataProperty:"zone",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+if(data99.connectTimeout !== undefined){
+if(!(validate28(data99.connectTimeout, {instancePath:instancePath+"/clusters/" + i12+"/connectTimeout",parentData:data99,parentDataProperty:"connectTimeout",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
 errors = vErrors.length;
 }
 }
-if(data104.metadata !== undefined){
-if(!(validate122(data104.metadata, {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14+"/metadata",parentData:data104,parentDataProperty:"metadata",rootData}))){
-vErrors = vErrors === null ? validate122.errors : vErrors.concat(validate122.errors);
-errors = vErrors.length;
-}
-}
-} else {
-const err121 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/type",keyword:"type",params:{type: "object"}};
+if(data99.loadBalancing !== undefined){
+let data116 = data99.loadBalancing;
+if(data116 && typeof data116 == "object" && !Array.isArray(data116)){
+for(const key19 in data116){
+if(!(key19 === "policy")){
+const err121 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key19}};
 (vErrors ??= []).push(err121);
 errors++;
 }
-var _valid4 = _errs189 === errors;
-valid50 = valid50 || _valid4;
 }
-if(!valid50){
-const err122 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf",keyword:"anyOf",params:{}};
+if(data116.policy !== undefined){
+let data117 = data116.policy;
+if(typeof data117 !== "string"){
+const err122 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/type",keyword:"type",params:{type: "string"}};
 (vErrors ??= []).push(err122);
 errors++;
-} else {
-errors = _errs186;
-if(vErrors !== null){
-if(_errs186){
-vErrors.length = _errs186;
-} else {
-vErrors = null;
 }
-}
-}
-}
-} else {
-const err123 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints",schemaPath:"#/properties/clusters/items/properties/endpoints/type",keyword:"type",params:{type: "array"}};
+if(!((data117 === "roundRobin") || (data117 === "random"))){
+const err123 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.loadBalancing.properties.policy.enum}};
 (vErrors ??= []).push(err123);
 errors++;
 }
 }
-if(data100.protocol !== undefined){
-let data110 = data100.protocol;
-if(typeof data110 !== "string"){
-const err124 = {instancePath:instancePath+"/clusters/" + i13+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/type",keyword:"type",params:{type: "string"}};
+} else {
+const err124 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err124);
 errors++;
 }
-if(!(((data110 === "http1") || (data110 === "http2")) || (data110 === "auto"))){
-const err125 = {instancePath:instancePath+"/clusters/" + i13+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.protocol.enum}};
+}
+if(data99.connections !== undefined){
+let data118 = data99.connections;
+if(data118 && typeof data118 == "object" && !Array.isArray(data118)){
+for(const key20 in data118){
+if(!((key20 === "idleTimeout") || (key20 === "maxRequests"))){
+const err125 = {instancePath:instancePath+"/clusters/" + i12+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key20}};
 (vErrors ??= []).push(err125);
 errors++;
 }
 }
-if(data100.proxyProtocol !== undefined){
-let data111 = data100.proxyProtocol;
-if(typeof data111 !== "string"){
-const err126 = {instancePath:instancePath+"/clusters/" + i13+"/proxyProtocol",schemaPath:"#/properties/clusters/items/properties/proxyProtocol/type",keyword:"type",params:{type: "string"}};
+if(data118.idleTimeout !== undefined){
+if(!(validate28(data118.idleTimeout, {instancePath:instancePath+"/clusters/" + i12+"/connections/idleTimeout",parentData:data118,parentDataProperty:"idleTimeout",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+if(data118.maxRequests !== undefined){
+if(!(validate34(data118.maxRequests, {instancePath:instancePath+"/clusters/" + i12+"/connections/maxRequests",parentData:data118,parentDataProperty:"maxRequests",rootData}))){
+vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err126 = {instancePath:instancePath+"/clusters/" + i12+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err126);
 errors++;
 }
-if(!((data111 === "v1") || (data111 === "v2"))){
-const err127 = {instancePath:instancePath+"/clusters/" + i13+"/proxyProtocol",schemaPath:"#/properties/clusters/items/properties/proxyProtocol/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.proxyProtocol.enum}};
+}
+if(data99.http2 !== undefined){
+let data121 = data99.http2;
+if(data121 && typeof data121 == "object" && !Array.isArray(data121)){
+for(const key21 in data121){
+if(!((key21 === "keepAliveInterval") || (key21 === "keepAliveTimeout"))){
+const err127 = {instancePath:instancePath+"/clusters/" + i12+"/http2",schemaPath:"#/properties/clusters/items/properties/http2/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key21}};
 (vErrors ??= []).push(err127);
 errors++;
 }
 }
-if(data100.tls !== undefined){
-let data112 = data100.tls;
-if(data112 && typeof data112 == "object" && !Array.isArray(data112)){
-for(const key18 in data112){
-if(!((((((key18 === "ca") || (key18 === "serverName")) || (key18 === "subjectAltNames")) || (key18 === "cert")) || (key18 === "key")) || (key18 === "insecureSkipVerify"))){
-const err128 = {instancePath:instancePath+"/clusters/" + i13+"/tls",schemaPath:"#/properties/clusters/items/properties/tls/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key18}};
+if(data121.keepAliveInterval !== undefined){
+if(!(validate28(data121.keepAliveInterval, {instancePath:instancePath+"/clusters/" + i12+"/http2/keepAliveInterval",parentData:data121,parentDataProperty:"keepAliveInterval",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+if(data121.keepAliveTimeout !== undefined){
+if(!(validate28(data121.keepAliveTimeout, {instancePath:instancePath+"/clusters/" + i12+"/http2/keepAliveTimeout",parentData:data121,parentDataProperty:"keepAliveTimeout",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err128 = {instancePath:instancePath+"/clusters/" + i12+"/http2",schemaPath:"#/properties/clusters/items/properties/http2/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err128);
 errors++;
 }
 }
-if(data112.ca !== undefined){
-if(!(validate31(data112.ca, {instancePath:instancePath+"/clusters/" + i13+"/tls/ca",parentData:data112,parentDataProperty:"ca",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
-errors = vErrors.length;
-}
-}
-if(data112.serverName !== undefined){
-if(!(validate144(data112.serverName, {instancePath:instancePath+"/clusters/" + i13+"/tls/serverName",parentData:data112,parentDataProperty:"serverName",rootData}))){
-vErrors = vErrors === null ? validate144.errors : vErrors.concat(validate144.errors);
-errors = vErrors.length;
-}
-}
-if(data112.subjectAltNames !== undefined){
-if(!(validate42(data112.subjectAltNames, {instancePath:instancePath+"/clusters/" + i13+"/tls/subjectAltNames",parentData:data112,parentDataProperty:"subjectAltNames",rootData}))){
-vErrors = vErrors === null ? validate42.errors : vErrors.concat(validate42.errors);
-errors = vErrors.length;
-}
-}
-if(data112.cert !== undefined){
-if(!(validate31(data112.cert, {instancePath:instancePath+"/clusters/" + i13+"/tls/cert",parentData:data112,parentDataProperty:"cert",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
-errors = vErrors.length;
-}
-}
-if(data112.key !== undefined){
-if(!(validate31(data112.key, {instancePath:instancePath+"/clusters/" + i13+"/tls/key",parentData:data112,parentDataProperty:"key",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
-errors = vErrors.length;
-}
-}
-if(data112.insecureSkipVerify !== undefined){
-if(!(validate24(data112.insecureSkipVerify, {instancePath:instancePath+"/clusters/" + i13+"/tls/insecureSkipVerify",parentData:data112,parentDataProperty:"insecureSkipVerify",rootData}))){
-vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
-errors = vErrors.length;
-}
-}
-} else {
-const err129 = {instancePath:instancePath+"/clusters/" + i13+"/tls",schemaPath:"#/properties/clusters/items/properties/tls/type",keyword:"type",params:{type: "object"}};
+if(data99.circuitBreakers !== undefined){
+let data124 = data99.circuitBreakers;
+if(data124 && typeof data124 == "object" && !Array.isArray(data124)){
+for(const key22 in data124){
+if(!((((key22 === "maxConnections") || (key22 === "maxPendingRequests")) || (key22 === "maxRequests")) || (key22 === "maxRetries"))){
+const err129 = {instancePath:instancePath+"/clusters/" + i12+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key22}};
 (vErrors ??= []).push(err129);
 errors++;
 }
 }
-if(data100.connectTimeout !== undefined){
-if(!(validate28(data100.connectTimeout, {instancePath:instancePath+"/clusters/" + i13+"/connectTimeout",parentData:data100,parentDataProperty:"connectTimeout",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+if(data124.maxConnections !== undefined){
+if(!(validate34(data124.maxConnections, {instancePath:instancePath+"/clusters/" + i12+"/circuitBreakers/maxConnections",parentData:data124,parentDataProperty:"maxConnections",rootData}))){
+vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
 errors = vErrors.length;
 }
 }
-if(data100.loadBalancing !== undefined){
-let data120 = data100.loadBalancing;
-if(data120 && typeof data120 == "object" && !Array.isArray(data120)){
-for(const key19 in data120){
-if(!(func2.call(schema6.properties.clusters.items.properties.loadBalancing.properties, key19))){
-const err130 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key19}};
+if(data124.maxPendingRequests !== undefined){
+if(!(validate34(data124.maxPendingRequests, {instancePath:instancePath+"/clusters/" + i12+"/circuitBreakers/maxPendingRequests",parentData:data124,parentDataProperty:"maxPendingRequests",rootData}))){
+vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+errors = vErrors.length;
+}
+}
+if(data124.maxRequests !== undefined){
+if(!(validate34(data124.maxRequests, {instancePath:instancePath+"/clusters/" + i12+"/circuitBreakers/maxRequests",parentData:data124,parentDataProperty:"maxRequests",rootData}))){
+vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+errors = vErrors.length;
+}
+}
+if(data124.maxRetries !== undefined){
+if(!(validate34(data124.maxRetries, {instancePath:instancePath+"/clusters/" + i12+"/circuitBreakers/maxRetries",parentData:data124,parentDataProperty:"maxRetries",rootData}))){
+vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err130 = {instancePath:instancePath+"/clusters/" + i12+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err130);
 errors++;
 }
 }
-if(data120.policy !== undefined){
-let data121 = data120.policy;
-if(typeof data121 !== "string"){
-const err131 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/type",keyword:"type",params:{type: "string"}};
+} else {
+const err131 = {instancePath:instancePath+"/clusters/" + i12,schemaPath:"#/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err131);
 errors++;
 }
-if(!((((((data121 === "roundRobin") || (data121 === "leastRequest")) || (data121 === "random")) || (data121 === "ringHash")) || (data121 === "maglev")) || (data121 === "peakEwma"))){
-const err132 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.loadBalancing.properties.policy.enum}};
+}
+} else {
+const err132 = {instancePath:instancePath+"/clusters",schemaPath:"#/properties/clusters/type",keyword:"type",params:{type: "array"}};
 (vErrors ??= []).push(err132);
 errors++;
 }
 }
-if(data120.choiceCount !== undefined){
-let data122 = data120.choiceCount;
-if(!(((typeof data122 == "number") && (!(data122 % 1) && !isNaN(data122))) && (isFinite(data122)))){
-const err133 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/choiceCount",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/choiceCount/type",keyword:"type",params:{type: "integer"}};
+} else {
+const err133 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err133);
-errors++;
-}
-if((typeof data122 == "number") && (isFinite(data122))){
-if(data122 > 64 || isNaN(data122)){
-const err134 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/choiceCount",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/choiceCount/maximum",keyword:"maximum",params:{comparison: "<=", limit: 64}};
-(vErrors ??= []).push(err134);
-errors++;
-}
-if(data122 < 2 || isNaN(data122)){
-const err135 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/choiceCount",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/choiceCount/minimum",keyword:"minimum",params:{comparison: ">=", limit: 2}};
-(vErrors ??= []).push(err135);
-errors++;
-}
-}
-}
-if(data120.activeRequestBias !== undefined){
-if(!(validate178(data120.activeRequestBias, {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/activeRequestBias",parentData:data120,parentDataProperty:"activeRequestBias",rootData}))){
-vErrors = vErrors === null ? validate178.errors : vErrors.concat(validate178.errors);
-errors = vErrors.length;
-}
-}
-if(data120.minRingSize !== undefined){
-if(!(validate180(data120.minRingSize, {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/minRingSize",parentData:data120,parentDataProperty:"minRingSize",rootData}))){
-vErrors = vErrors === null ? validate180.errors : vErrors.concat(validate180.errors);
-errors = vErrors.length;
-}
-}
-if(data120.maxRingSize !== undefined){
-if(!(validate180(data120.maxRingSize, {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/maxRingSize",parentData:data120,parentDataProperty:"maxRingSize",rootData}))){
-vErrors = vErrors === null ? validate180.errors : vErrors.concat(validate180.errors);
-errors = vErrors.length;
-}
-}
-if(data120.tableSize !== undefined){
-let data126 = data120.tableSize;
-if(!(((typeof data126 == "number") && (!(data126 % 1) && !isNaN(data126))) && (isFinite(data126)))){
-const err136 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/tableSize",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/tableSize/type",keyword:"type",params:{type: "integer"}};
-(vErrors ??= []).push(err136);
-errors++;
-}
-if((typeof data126 == "number") && (isFinite(data126))){
-if(data126 > 5000011 || isNaN(data126)){
-const err137 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/tableSize",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/tableSize/maximum",keyword:"maximum",params:{comparison: "<=", limit: 5000011}};
-(vErrors ??= []).push(err137);
-errors++;
-}
-if(data126 < 2 || isNaN(data126)){
-const err138 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/tableSize",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/tableSize/minimum",keyword:"minimum",params:{comparison: ">=", limit: 2}};
-(vErrors ??= []).push(err138);
-errors++;
-}
-}
-}
-if(data120.hashBalanceFactor !== undefined){
-let data127 = data120.hashBalanceFactor;
-if(!(((typeof data127 == "number") && (!(data127 % 1) && !isNaN(data127))) && (isFinite(data127)))){
-const err139 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/hashBalanceFactor",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/hashBalanceFactor/type",keyword:"type",params:{type: "integer"}};
-(vErrors ??= []).push(err139);
-errors++;
-}
-if((typeof data127 == "number") && (isFinite(data127))){
-if(data127 > 10000 || isNaN(data127)){
-const err140 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/hashBalanceFactor",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/hashBalanceFactor/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000}};
-(vErrors ??= []).push(err140);
-errors++;
-}
-if(data127 < 0 || isNaN(data127)){
-const err141 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/hashBalanceFactor",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/hashBalanceFactor/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
-(vErrors ??= []).push(err141);
-errors++;
-}
-}
-}
-if(data120.slowStart !== undefined){
-let data128 = data120.slowStart;
-if(data128 && typeof data128 == "object" && !Array.isArray(data128)){
-if(data128.window === undefined){
-const err142 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/slowStart",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/slowStart/required",keyword:"required",params:{missingProperty: "window"}};
-(vErrors ??= []).push(err142);
-errors++;
-}
-for(const key20 in data128){
-if(!(((key20 === "window") || (key20 === "aggression")) || (key20 === "minWeightPercent"))){
-const err143 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/slowStart",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/slowStart/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key20}};
-(vErrors ??= []).push(err143);
-errors++;
-}
-}
-if(data128.window !== undefined){
-if(!(validate28(data128.window, {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/slowStart/window",parentData:data128,parentDataProperty:"window",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
-errors = vErrors.length;
-}
-}
-if(data128.aggression !== undefined){
-if(!(validate178(data128.aggression, {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/slowStart/aggression",parentData:data128,parentDataProperty:"aggression",rootData}))){
-vErrors = vErrors === null ? validate178.errors : vErrors.concat(validate178.errors);
-errors = vErrors.length;
-}
-}
-if(data128.minWeightPercent !== undefined){
-let data131 = data128.minWeightPercent;
-if((typeof data131 == "number") && (isFinite(data131))){
-if(data131 > 100 || isNaN(data131)){
-const err144 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/slowStart/minWeightPercent",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/slowStart/properties/minWeightPercent/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100}};
-(vErrors ??= []).push(err144);
-errors++;
-}
-if(data131 < 0 || isNaN(data131)){
-const err145 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/slowStart/minWeightPercent",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/slowStart/properties/minWeightPercent/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
-(vErrors ??= []).push(err145);
-errors++;
-}
-} else {
-const err146 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/slowStart/minWeightPercent",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/slowStart/properties/minWeightPercent/type",keyword:"type",params:{type: "number"}};
-(vErrors ??= []).push(err146);
-errors++;
-}
-}
-} else {
-const err147 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/slowStart",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/slowStart/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err147);
-errors++;
-}
-}
-if(data120.panicPercent !== undefined){
-if(!(validate57(data120.panicPercent, {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/panicPercent",parentData:data120,parentDataProperty:"panicPercent",rootData}))){
-vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
-errors = vErrors.length;
-}
-}
-if(data120.overprovisioningFactor !== undefined){
-let data133 = data120.overprovisioningFactor;
-if((typeof data133 == "number") && (isFinite(data133))){
-if(data133 > 100 || isNaN(data133)){
-const err148 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/overprovisioningFactor",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/overprovisioningFactor/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100}};
-(vErrors ??= []).push(err148);
-errors++;
-}
-if(data133 < 1 || isNaN(data133)){
-const err149 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/overprovisioningFactor",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/overprovisioningFactor/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
-(vErrors ??= []).push(err149);
-errors++;
-}
-} else {
-const err150 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/overprovisioningFactor",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/overprovisioningFactor/type",keyword:"type",params:{type: "number"}};
-(vErrors ??= []).push(err150);
-errors++;
-}
-}
-if(data120.localityWeighted !== undefined){
-if(!(validate24(data120.localityWeighted, {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/localityWeighted",parentData:data120,parentDataProperty:"localityWeighted",rootData}))){
-vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
-errors = vErrors.length;
-}
-}
-if(data120.localityWeights !== undefined){
-let data135 = data120.localityWeights;
-if(data135 && typeof data135 == "object" && !Array.isArray(data135)){
-for(const key21 in data135){
-const _errs241 = errors;
-if(typeof key21 === "string"){
-if(!(formats4(key21))){
-const err151 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/localityWeights",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/localityWeights/propertyNames/format",keyword:"format",params:{format: "name"},propertyName:key21};
-(vErrors ??= []).push(err151);
-errors++;
-}
-} else {
-const err152 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/localityWeights",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/localityWeights/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key21};
-(vErrors ??= []).push(err152);
-errors++;
-}
-var valid55 = _errs241 === errors;
-if(!valid55){
-const err153 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/localityWeights",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/localityWeights/propertyNames",keyword:"propertyNames",params:{propertyName: key21}};
-(vErrors ??= []).push(err153);
-errors++;
-}
-}
-for(const key22 in data135){
-if(!(validate116(data135[key22], {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/localityWeights/" + key22.replace(/~/g, "~0").replace(/\//g, "~1"),parentData:data135,parentDataProperty:key22,rootData}))){
-vErrors = vErrors === null ? validate116.errors : vErrors.concat(validate116.errors);
-errors = vErrors.length;
-}
-}
-} else {
-const err154 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/localityWeights",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/localityWeights/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err154);
-errors++;
-}
-}
-if(data120.zoneAware !== undefined){
-let data137 = data120.zoneAware;
-const _errs246 = errors;
-let valid57 = false;
-const _errs247 = errors;
-if(typeof data137 !== "boolean"){
-const err155 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/zoneAware",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/zoneAware/anyOf/0/type",keyword:"type",params:{type: "boolean"}};
-(vErrors ??= []).push(err155);
-errors++;
-}
-var _valid5 = _errs247 === errors;
-valid57 = valid57 || _valid5;
-if(!valid57){
-const _errs249 = errors;
-if(data137 && typeof data137 == "object" && !Array.isArray(data137)){
-for(const key23 in data137){
-if(!(((key23 === "minClusterSize") || (key23 === "routingEnabledPercent")) || (key23 === "failTrafficOnPanic"))){
-const err156 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/zoneAware",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/zoneAware/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key23}};
-(vErrors ??= []).push(err156);
-errors++;
-}
-}
-if(data137.minClusterSize !== undefined){
-if(!(validate116(data137.minClusterSize, {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/zoneAware/minClusterSize",parentData:data137,parentDataProperty:"minClusterSize",rootData}))){
-vErrors = vErrors === null ? validate116.errors : vErrors.concat(validate116.errors);
-errors = vErrors.length;
-}
-}
-if(data137.routingEnabledPercent !== undefined){
-if(!(validate57(data137.routingEnabledPercent, {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/zoneAware/routingEnabledPercent",parentData:data137,parentDataProperty:"routingEnabledPercent",rootData}))){
-vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
-errors = vErrors.length;
-}
-}
-if(data137.failTrafficOnPanic !== undefined){
-if(!(validate24(data137.failTrafficOnPanic, {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/zoneAware/failTrafficOnPanic",parentData:data137,parentDataProperty:"failTrafficOnPanic",rootData}))){
-vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
-errors = vErrors.length;
-}
-}
-} else {
-const err157 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/zoneAware",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/zoneAware/anyOf/1/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err157);
-errors++;
-}
-var _valid5 = _errs249 === errors;
-valid57 = valid57 || _valid5;
-}
-if(!valid57){
-const err158 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/zoneAware",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/zoneAware/anyOf",keyword:"anyOf",params:{}};
-(vErrors ??= []).push(err158);
-errors++;
-} else {
-errors = _errs246;
-if(vErrors !== null){
-if(_errs246){
-vErrors.length = _errs246;
-} else {
-vErrors = null;
-}
-}
-}
-}
-if(data120.subsets !== undefined){
-let data141 = data120.subsets;
-if(Array.isArray(data141)){
-const len15 = data141.length;
-for(let i15=0; i15<len15; i15++){
-let data142 = data141[i15];
-const _errs258 = errors;
-let valid61 = false;
-const _errs259 = errors;
-if(Array.isArray(data142)){
-if(data142.length < 1){
-const err159 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/subsets/" + i15,schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/subsets/items/anyOf/0/minItems",keyword:"minItems",params:{limit: 1}};
-(vErrors ??= []).push(err159);
-errors++;
-}
-const len16 = data142.length;
-for(let i16=0; i16<len16; i16++){
-if(!(validate31(data142[i16], {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/subsets/" + i15+"/" + i16,parentData:data142,parentDataProperty:i16,rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
-errors = vErrors.length;
-}
-}
-} else {
-const err160 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/subsets/" + i15,schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/subsets/items/anyOf/0/type",keyword:"type",params:{type: "array"}};
-(vErrors ??= []).push(err160);
-errors++;
-}
-var _valid6 = _errs259 === errors;
-valid61 = valid61 || _valid6;
-if(!valid61){
-const _errs262 = errors;
-if(data142 && typeof data142 == "object" && !Array.isArray(data142)){
-if(data142.keys === undefined){
-const err161 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/subsets/" + i15,schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/subsets/items/anyOf/1/required",keyword:"required",params:{missingProperty: "keys"}};
-(vErrors ??= []).push(err161);
-errors++;
-}
-for(const key24 in data142){
-if(!(((key24 === "keys") || (key24 === "fallback")) || (key24 === "fallbackKeys"))){
-const err162 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/subsets/" + i15,schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/subsets/items/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key24}};
-(vErrors ??= []).push(err162);
-errors++;
-}
-}
-if(data142.keys !== undefined){
-if(!(validate192(data142.keys, {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/subsets/" + i15+"/keys",parentData:data142,parentDataProperty:"keys",rootData}))){
-vErrors = vErrors === null ? validate192.errors : vErrors.concat(validate192.errors);
-errors = vErrors.length;
-}
-}
-if(data142.fallback !== undefined){
-let data145 = data142.fallback;
-if(typeof data145 !== "string"){
-const err163 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/subsets/" + i15+"/fallback",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/subsets/items/anyOf/1/properties/fallback/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err163);
-errors++;
-}
-if(!((((data145 === "none") || (data145 === "anyEndpoint")) || (data145 === "defaultSubset")) || (data145 === "keysSubset"))){
-const err164 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/subsets/" + i15+"/fallback",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/subsets/items/anyOf/1/properties/fallback/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.loadBalancing.properties.subsets.items.anyOf[1].properties.fallback.enum}};
-(vErrors ??= []).push(err164);
-errors++;
-}
-}
-if(data142.fallbackKeys !== undefined){
-if(!(validate192(data142.fallbackKeys, {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/subsets/" + i15+"/fallbackKeys",parentData:data142,parentDataProperty:"fallbackKeys",rootData}))){
-vErrors = vErrors === null ? validate192.errors : vErrors.concat(validate192.errors);
-errors = vErrors.length;
-}
-}
-} else {
-const err165 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/subsets/" + i15,schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/subsets/items/anyOf/1/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err165);
-errors++;
-}
-var _valid6 = _errs262 === errors;
-valid61 = valid61 || _valid6;
-}
-if(!valid61){
-const err166 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/subsets/" + i15,schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/subsets/items/anyOf",keyword:"anyOf",params:{}};
-(vErrors ??= []).push(err166);
-errors++;
-} else {
-errors = _errs258;
-if(vErrors !== null){
-if(_errs258){
-vErrors.length = _errs258;
-} else {
-vErrors = null;
-}
-}
-}
-}
-} else {
-const err167 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/subsets",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/subsets/type",keyword:"type",params:{type: "array"}};
-(vErrors ??= []).push(err167);
-errors++;
-}
-}
-if(data120.subsetFallback !== undefined){
-let data147 = data120.subsetFallback;
-if(typeof data147 !== "string"){
-const err168 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/subsetFallback",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/subsetFallback/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err168);
-errors++;
-}
-if(!(((data147 === "none") || (data147 === "anyEndpoint")) || (data147 === "defaultSubset"))){
-const err169 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/subsetFallback",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/subsetFallback/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.loadBalancing.properties.subsetFallback.enum}};
-(vErrors ??= []).push(err169);
-errors++;
-}
-}
-if(data120.defaultSubset !== undefined){
-if(!(validate122(data120.defaultSubset, {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/defaultSubset",parentData:data120,parentDataProperty:"defaultSubset",rootData}))){
-vErrors = vErrors === null ? validate122.errors : vErrors.concat(validate122.errors);
-errors = vErrors.length;
-}
-}
-} else {
-const err170 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err170);
-errors++;
-}
-}
-if(data100.connections !== undefined){
-let data149 = data100.connections;
-if(data149 && typeof data149 == "object" && !Array.isArray(data149)){
-for(const key25 in data149){
-if(!((key25 === "idleTimeout") || (key25 === "maxRequests"))){
-const err171 = {instancePath:instancePath+"/clusters/" + i13+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key25}};
-(vErrors ??= []).push(err171);
-errors++;
-}
-}
-if(data149.idleTimeout !== undefined){
-if(!(validate28(data149.idleTimeout, {instancePath:instancePath+"/clusters/" + i13+"/connections/idleTimeout",parentData:data149,parentDataProperty:"idleTimeout",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
-errors = vErrors.length;
-}
-}
-if(data149.maxRequests !== undefined){
-if(!(validate36(data149.maxRequests, {instancePath:instancePath+"/clusters/" + i13+"/connections/maxRequests",parentData:data149,parentDataProperty:"maxRequests",rootData}))){
-vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
-errors = vErrors.length;
-}
-}
-} else {
-const err172 = {instancePath:instancePath+"/clusters/" + i13+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err172);
-errors++;
-}
-}
-if(data100.http2 !== undefined){
-let data152 = data100.http2;
-if(data152 && typeof data152 == "object" && !Array.isArray(data152)){
-for(const key26 in data152){
-if(!((key26 === "keepAliveInterval") || (key26 === "keepAliveTimeout"))){
-const err173 = {instancePath:instancePath+"/clusters/" + i13+"/http2",schemaPath:"#/properties/clusters/items/properties/http2/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key26}};
-(vErrors ??= []).push(err173);
-errors++;
-}
-}
-if(data152.keepAliveInterval !== undefined){
-if(!(validate28(data152.keepAliveInterval, {instancePath:instancePath+"/clusters/" + i13+"/http2/keepAliveInterval",parentData:data152,parentDataProperty:"keepAliveInterval",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
-errors = vErrors.length;
-}
-}
-if(data152.keepAliveTimeout !== undefined){
-if(!(validate28(data152.keepAliveTimeout, {instancePath:instancePath+"/clusters/" + i13+"/http2/keepAliveTimeout",parentData:data152,parentDataProperty:"keepAliveTimeout",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
-errors = vErrors.length;
-}
-}
-} else {
-const err174 = {instancePath:instancePath+"/clusters/" + i13+"/http2",schemaPath:"#/properties/clusters/items/properties/http2/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err174);
-errors++;
-}
-}
-if(data100.circuitBreakers !== undefined){
-let data155 = data100.circuitBreakers;
-if(data155 && typeof data155 == "object" && !Array.isArray(data155)){
-for(const key27 in data155){
-if(!((((key27 === "maxConnections") || (key27 === "maxPendingRequests")) || (key27 === "maxRequests")) || (key27 === "maxRetries"))){
-const err175 = {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key27}};
-(vErrors ??= []).push(err175);
-errors++;
-}
-}
-if(data155.maxConnections !== undefined){
-if(!(validate36(data155.maxConnections, {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/maxConnections",parentData:data155,parentDataProperty:"maxConnections",rootData}))){
-vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
-errors = vErrors.length;
-}
-}
-if(data155.maxPendingRequests !== undefined){
-if(!(validate36(data155.maxPendingRequests, {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/maxPendingRequests",parentData:data155,parentDataProperty:"maxPendingRequests",rootData}))){
-vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
-errors = vErrors.length;
-}
-}
-if(data155.maxRequests !== undefined){
-if(!(validate36(data155.maxRequests, {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/maxRequests",parentData:data155,parentDataProperty:"maxRequests",rootData}))){
-vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
-errors = vErrors.length;
-}
-}
-if(data155.maxRetries !== undefined){
-if(!(validate36(data155.maxRetries, {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/maxRetries",parentData:data155,parentDataProperty:"maxRetries",rootData}))){
-vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
-errors = vErrors.length;
-}
-}
-} else {
-const err176 = {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err176);
-errors++;
-}
-}
-} else {
-const err177 = {instancePath:instancePath+"/clusters/" + i13,schemaPath:"#/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err177);
-errors++;
-}
-}
-} else {
-const err178 = {instancePath:instancePath+"/clusters",schemaPath:"#/properties/clusters/type",keyword:"type",params:{type: "array"}};
-(vErrors ??= []).push(err178);
-errors++;
-}
-}
-} else {
-const err179 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err179);
 errors++;
 }
 validate21.errors = vErrors;
