@@ -139,7 +139,6 @@ function clusterScope(cluster: ClusterConfig, places: ClusterPlan, shared: Share
   for (const [method, block] of Object.entries(places.grpc)) stats.push(...grpcStats(method, block, shared));
   stats.push(...readAll(UPDATE_STATS, blockReader(shared, places.stats + UPDATE_AT)));
   stats.push(...hashStats(cluster, places, shared));
-  stats.push(...breakerStats(places.breakers, shared), ...membershipStats(cluster, shared));
   stats.push(...breakerStats(places.breakers, shared), ...membershipStats(cluster, places, shared));
   if (cluster.outlierDetection !== null) stats.push(...outlierStats(places, shared));
   const label = sanitize(cluster.name);

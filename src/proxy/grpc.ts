@@ -39,9 +39,6 @@ export function noteAnswerHead(journey: Journey): void {
 }
 
 /** The status that says whether the host did its work: of a trailers-only answer that of gRPC, in HTTP's terms. */
-export function judgedStatus(answer: StreamRecord): number {
-  const status = answer.isGrpc ? grpcStatusIn(answer.resHead) : -1;
-  return status < 0 ? answer.status : httpStatusOf(status);
 export function judgedStatus({ isGrpc, resHead, status }: StreamRecord): number {
   const grpcStatus = isGrpc ? grpcStatusIn(resHead) : -1;
   return grpcStatus < 0 ? status : httpStatusOf(grpcStatus);

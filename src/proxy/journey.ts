@@ -24,7 +24,6 @@ import { clusterOf, editRequest } from './onward.ts';
 import { GONE, IDLE_DOWN, IDLE_UP, MALFORMED, NO_HOST, TIMED_OUT, TOO_LARGE, TOO_LONG, TOO_SLOW } from './faults.ts';
 import { Filtered } from './filtered.ts';
 import { ANSWERING, ASKED, FREE, RESTING, WAITING } from './phase.ts';
-import { detailsAfterStart, replyOf, type LocalReply } from './reply.ts';
 import { detailsAfterStart, mildReply, replyOf, type LocalReply } from './reply.ts';
 import { retryStateOf } from './retry-wishes.ts';
 import { refusalOfUpgrade } from './tunnel.ts';

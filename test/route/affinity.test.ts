@@ -126,3 +126,50 @@ t.test('the values are Envoy\'s', async (t) => {
   t.equal(at(15), '127.0.0.1:29101');
   t.equal(at(17), '', 'two minutes are over');
 });
+
+t.test('a cookie names the host', async (t) => {
+  const value = sessionValue('10.0.0.1:80', 120, NOW);
+  t.equal(asked(sticky({}), [`cookie: a=b; host="${value}"`]).stickyHost, '10.0.0.1:80');
+  t.equal(asked(sticky({}), [`cookie: host=${Buffer.from('10.0.0.1:80').toString('base64')}`]).stickyHost, '10.0.0.1:80', 'the bare address, as older ones');
+  t.equal(asked(sticky({}), [`cookie: host="${sessionValue('10.0.0.1:80', 120, NOW - 121_000)}"`]).stickyHost, '', 'expired');
+  t.equal(asked(sticky({}), ['cookie: host="%%%"']).stickyHost, '');
+  for (const cut of [1, 2, 3, 5, 12, 13]) {
+    const bytes = Buffer.from(value, 'base64').subarray(0, cut);
+    t.doesNotThrow(() => asked(sticky({}), [`cookie: host=${bytes.toString('base64')}`]), `cut after ${cut} bytes`);
+  }
+  t.equal(asked(sticky({ strict: true }), [`cookie: host="${value}"`]).stickyOnly, true);
+  t.equal(asked(sticky({ strict: true }), []).stickyOnly, false, 'whoever names none may go anywhere');
+});
+
+t.test('the path of a cookie', async (t) => {
+  const header = [`cookie: host="${sessionValue('10.0.0.1:80', 0, NOW)}"`];
+  for (const [path, target, known] of [['/a', '/a', true], ['/a', '/a/b', true], ['/a', '/a?b', true], ['/a', '/ab', false], ['/a/', '/a/b', true], ['/', '/x', true], ['', '/x', true], ['/a', '/', false]] as const) {
+    t.equal(asked(sticky({ path }), header, target).stickyHost !== '', known, `${path} and ${target}`);
+  }
+});
+
+t.test('the answer names the host, where the request did not', async (t) => {
+  const fields = (stream: LoneStream): string[] => [...stream.answerHead().added];
+  const value = sessionValue('10.0.0.2:80', 120, NOW);
+  const fresh = asked(sticky({ path: '/sticky' }), []);
+  writeSession(sticky({ path: '/sticky' }), fresh, '10.0.0.2:80', NOW);
+  t.same(fields(fresh), ['set-cookie', `host="${value}"; Max-Age=120; Path=/sticky; HttpOnly`]);
+  const known = asked(sticky({}), [`cookie: host="${value}"`]);
+  writeSession(sticky({}), known, '10.0.0.2:80', NOW);
+  t.same(fields(known), [], 'it is there already');
+  const moved = asked(sticky({}), [`cookie: host="${value}"`]);
+  writeSession(sticky({}), moved, '10.0.0.3:80', NOW);
+  t.equal(fields(moved).length, 2, 'another host now');
+});
+
+t.test('a header', async (t) => {
+  const rule = sticky({ carrier: 'header', name: 'x-host', strict: true });
+  const address = Buffer.from('127.0.0.1:29103').toString('base64');
+  const stream = asked(rule, [`X-Host: ${address}`]);
+  t.equal(stream.stickyHost, '127.0.0.1:29103');
+  writeSession(rule, stream, '127.0.0.1:29103', NOW);
+  t.same([...stream.answerHead().added], []);
+  const other = asked(rule, []);
+  writeSession(rule, other, '127.0.0.1:29103', NOW);
+  t.same([...other.answerHead().added], ['x-host', 'MTI3LjAuMC4xOjI5MTAz'], 'as Envoy 1.40 writes it');
+});
