@@ -8,6 +8,7 @@ import type { ClusterPlan, ListenerPlan, Plan } from '../shared/plan.ts';
 import type { SharedState } from '../shared/registry.ts';
 import { CODE_NAMES } from './code-slots.ts';
 import { GRPC_STATS } from './grpc-stats.ts';
+import { healthStats } from './health-stats.ts';
 import { LAZY_SSL, SSL_CX_ACTIVE, SSL_STATS } from './ssl-stats.ts';
 import * as S from './stat-names.ts';
 
@@ -129,6 +130,7 @@ function clusterScope(cluster: ClusterConfig, places: ClusterPlan, shared: Share
   }
   if (cluster.tls !== null) stats.push(...sslStats(places.ssl, shared));
   for (const [method, block] of Object.entries(places.grpc)) stats.push(...grpcStats(method, block, shared));
+  if (cluster.healthChecks.length > 0) stats.push(...healthStats(places, shared));
   stats.push(...breakerStats(places.breakers, shared), ...membershipStats(cluster, shared));
   const label = sanitize(cluster.name);
   return {
