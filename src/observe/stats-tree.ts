@@ -10,6 +10,7 @@ import type { SharedState } from '../shared/registry.ts';
 import { CODE_NAMES } from './code-slots.ts';
 import { GRPC_STATS } from './grpc-stats.ts';
 import { hashStats } from './hash-stats.ts';
+import { healthStats } from './health-stats.ts';
 import { LAZY_SSL, SSL_CX_ACTIVE, SSL_STATS } from './ssl-stats.ts';
 import { gradientStats, LIMIT_FAMILIES } from './limit-stats.ts';
 import * as S from './stat-names.ts';
@@ -141,6 +142,8 @@ function clusterScope(cluster: ClusterConfig, places: ClusterPlan, shared: Share
   stats.push(...hashStats(cluster, places, shared));
   stats.push(...breakerStats(places.breakers, shared), ...membershipStats(cluster, places, shared));
   if (cluster.outlierDetection !== null) stats.push(...outlierStats(places, shared));
+  if (cluster.healthChecks.length > 0) stats.push(...healthStats(places, shared));
+  stats.push(...breakerStats(places.breakers, shared), ...membershipStats(cluster, shared));
   const label = sanitize(cluster.name);
   return {
     prefix: `cluster.${label}.`,

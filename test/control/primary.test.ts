@@ -143,7 +143,7 @@ t.test('from nothing to live to drained', async (t) => {
   t.equal((await ask(admin, '/ready')).status, 200);
   await primary.drain();
   t.equal(primary.state, 'DRAINING');
-  t.same(world.book, ['open 127.0.0.1:18080', 'plan 1', 'commit 1', 'close 127.0.0.1:18080']);
+  t.same(world.book, ['open 127.0.0.1:18080', 'plan 1', 'check health', 'commit 1', 'health committed', 'health closed', 'close 127.0.0.1:18080']);
   await t.rejects(ask(admin, '/ready'), { code: 'ECONNREFUSED' });
 });
 
@@ -161,7 +161,7 @@ t.test('a configuration from a bad file, a failed rehearsal or a port in use sta
   world.taken.add('127.0.0.1:18081');
   world.next = loaded(snapshot({ listeners: [listenerConfig('a', 18080), listenerConfig('127.0.0.1:18081', 18081)] }));
   t.same(await reasonsOf(world.primary().start()), ['listener 127.0.0.1:18081: the address is already in use (EADDRINUSE)']);
-  t.same(world.book, ['open 127.0.0.1:18080', 'close 127.0.0.1:18080'], 'what was opened is closed again');
+  t.same(world.book, ['open 127.0.0.1:18080', 'close 127.0.0.1:18080', 'health closed'], 'what was opened is closed again');
 });
 
 t.test('an admin port in use stops the start, and names it', async (t) => {
@@ -176,7 +176,7 @@ t.test('an admin port in use stops the start, and names it', async (t) => {
 t.test('workers that refuse stop the start', async (t) => {
   const world = new World({ ...snapshot(), refuse: ['no'] } as Snapshot);
   t.same(await reasonsOf(world.primary().start()), ['no']);
-  t.same(world.book, ['open 127.0.0.1:18080', 'plan 1', 'abandon 1', 'close 127.0.0.1:18080']);
+  t.same(world.book, ['open 127.0.0.1:18080', 'plan 1', 'check health', 'health abandoned', 'abandon 1', 'close 127.0.0.1:18080', 'health closed']);
 });
 
 t.test('a good reload keeps unchanged sockets, opens new ones, closes those of removed listeners', async (t) => {
@@ -187,7 +187,7 @@ t.test('a good reload keeps unchanged sockets, opens new ones, closes those of r
   world.book.length = 0;
   world.next = loaded(snapshot({ version: '2', listeners: [listenerConfig('a', 1), listenerConfig('c', 3)] }), ['a warning']);
   t.same(await primary.reload(), { outcome: 'applied', version: '2' });
-  t.same(world.book, ['open 127.0.0.1:3', 'plan 2', 'commit 2', 'close 127.0.0.1:2']);
+  t.same(world.book, ['open 127.0.0.1:3', 'plan 2', 'check health', 'commit 2', 'health committed', 'close 127.0.0.1:2']);
   t.ok(world.log.has(/configuration 2 is in effect: listeners: 1 added, 1 removed/));
   t.ok(world.log.has(/a warning/));
   t.same(await primary.reload(), { outcome: 'unchanged' });
@@ -209,7 +209,7 @@ t.test('a bad reload is reported with every reason, counted, and changes nothing
   t.match(await primary.reload(), { outcome: 'rejected', errors: ['worker says no'] });
   world.next = new Error('a bug');
   t.match(await primary.reload(), { outcome: 'rejected', errors: ['a bug'] });
-  t.same(world.book, ['open 127.0.0.1:8', 'close 127.0.0.1:8', 'plan 2', 'abandon 2'], 'nothing is left behind');
+  t.same(world.book, ['open 127.0.0.1:8', 'close 127.0.0.1:8', 'plan 2', 'check health', 'health abandoned', 'abandon 2'], 'nothing is left behind');
   t.equal(primary.published?.snapshot.version, snapshot().version);
   t.match((await ask(primary.adminAddress!, '/stats')).body, /config.update_attempt: 4\nconfig.update_success: 0\nconfig.update_rejected: 4\n/);
 });
