@@ -117,7 +117,10 @@ export class StreamRecord {
   routeDraw = 0;
   routeName = '';
   clusterName = '';
+  /** Its address. */
   upstreamHost = '';
+  /** The name under which that was looked up; ''. */
+  upstreamHostname = '';
   upstreamLocalAddress = '';
   upstreamConnectionId = 0;
   upstreamProtocol = '';
@@ -186,6 +189,7 @@ export class StreamRecord {
     this.routeName = '';
     this.clusterName = '';
     this.upstreamHost = '';
+    this.upstreamHostname = '';
     this.upstreamLocalAddress = '';
     this.upstreamConnectionId = 0;
     this.upstreamProtocol = '';

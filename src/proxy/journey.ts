@@ -417,6 +417,7 @@ export class Journey extends Flow implements TimerTarget {
     }
     this.host = host;
     this.upstreamHost = host.shown;
+    this.upstreamHostname = host.hostname;
     this.attempts = 1;
     editRequest(this, route, host);
     this.phase = WAITING;

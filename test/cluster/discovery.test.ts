@@ -158,6 +158,7 @@ t.test('the time to live, when asked to respect it', async (t) => {
     [['10.0.0.1 0'], 'strictDns', 5000],
     [['10.0.0.1 1'], 'strictDns', 1000],
     [[], 'strictDns', 5000],
+    [['10.0.0.1 2147483647'], 'strictDns', 2_147_483_647], // 68 years: no timer takes that
   ] as const) {
     const world = new World();
     world.say('a.test', said);
@@ -313,6 +314,7 @@ t.test('a configuration that does not come into effect leaves nothing behind', a
   world.discovery.close();
   world.say('a.test', ['10.0.0.9']);
   await settled();
+  await world.discovery.warm([other]);
   t.same([world.timers.delays, world.changes, world.closed], [[], 0, true], 'after the end nothing happens');
 });
 

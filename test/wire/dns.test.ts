@@ -44,7 +44,7 @@ class Scene {
     return {
       listeners: [
         { name: 'main', address: '127.0.0.1:0', http: {
-          accessLog: [{ path: '/dev/stdout', format: 'LOG %REQ(:PATH)% %RESPONSE_CODE% %RESPONSE_FLAGS% %UPSTREAM_HOST%\n' }],
+          accessLog: [{ path: '/dev/stdout', format: 'LOG %REQ(:PATH)% %RESPONSE_CODE% %RESPONSE_FLAGS% %UPSTREAM_HOST% %UPSTREAM_HOST_NAME%\n' }],
           routes: [{ match: { prefix: '/' }, forward: { cluster: 'app', ...forward } }],
         } },
         { name: 'raw', address: '127.0.0.1:0', tcp: { cluster: 'app' } },
@@ -231,7 +231,7 @@ async function fails(t: Test, scene: Scene): Promise<void> {
   t.match(scene.proxy.run.stderr, /"app.test" is found again\n[^]*warn +cluster "app": "app.test" has no address any more\n/);
   const { status, text } = await scene.get('/nobody');
   t.strictSame([status, text], [503, 'no healthy upstream']);
-  await waitFor('its line', () => scene.proxy.run.stdout.includes('LOG /nobody 503 UH -\n'));
+  await waitFor('its line', () => scene.proxy.run.stdout.includes('LOG /nobody 503 UH - -\n'));
   scene.say(scene.one);
   await scene.becomes('membership_total', 1);
   await ok('again');
@@ -252,7 +252,7 @@ async function logical(t: Test, scene: Scene): Promise<void> {
   const before = one.requests.length;
   for (let n = 0; n < 3; n++) t.equal((await caller.exchange(request('GET', '/b'))).status, 200);
   t.equal(one.requests.length, before + 3, 'the connection of before goes on');
-  await waitFor('its lines', () => scene.proxy.run.stdout.includes(`LOG /b 200 - ${one.address}\n`));
+  await waitFor('its lines', () => scene.proxy.run.stdout.includes(`LOG /b 200 - ${one.address} ${NAME}\n`));
   t.match((await scene.proxy.page('/clusters')).text, `app::${two.address}::hostname::${NAME}\n`);
 
   // New ones go to the new address: held at the origin, no connection is free for the next request.
@@ -271,7 +271,7 @@ async function logical(t: Test, scene: Scene): Promise<void> {
   t.equal(one.connections.length, 1);
   release();
   for (const client of callers) t.equal((await client.answer()).status, 200);
-  await waitFor('their lines', () => scene.proxy.run.stdout.includes(`LOG /held 200 - ${two.address}\n`));
+  await waitFor('their lines', () => scene.proxy.run.stdout.includes(`LOG /held 200 - ${two.address} ${NAME}\n`));
   const raw = await RawClient.connect(scene.proxy.listener('raw'));
   t.equal((await raw.exchange(request('GET', '/held'))).text, two.address, 'TCP too');
 
