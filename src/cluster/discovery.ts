@@ -32,6 +32,7 @@ export class Discovery {
   /** Of the one that is to be; those that it shares with the current one are the same objects. */
   private next: Map<string, DnsCluster> | null = null;
   private answers = 0;
+  private closed = false;
 
   constructor(parts: DiscoveryParts) {
     const { timers, random } = parts;
@@ -42,6 +43,7 @@ export class Discovery {
   /** Begins to look up what a configuration needs. Resolves when every name has had an answer, or the time for it is over. */
   async warm(clusters: readonly ClusterConfig[]): Promise<void> {
     this.abandon();
+    if (this.closed) return;
     const next = new Map<string, DnsCluster>();
     for (const config of clusters) {
       if (config.dns === null) continue;
@@ -85,6 +87,7 @@ export class Discovery {
   }
 
   close(): void {
+    this.closed = true;
     this.abandon();
     for (const cluster of this.current.values()) cluster.stop();
     this.current.clear();

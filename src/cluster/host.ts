@@ -15,8 +15,8 @@ export class Host {
   readonly weight: number;
   /** As logs show it: `text`, or the address that was found for its name. */
   shown: string;
-  /** What a request that is sent on under its host's name is sent to: `text`, or the name that was looked up. */
-  authority: string;
+  /** The name that was looked up; ''. */
+  hostname = '';
   /** First cell of this host's row in the stripe (`observe/stat-names.ts` HOST_*). */
   readonly cells: number;
   /** Row in the host table. */
@@ -38,7 +38,6 @@ export class Host {
     this.text = text;
     this.weight = weight;
     this.shown = text;
-    this.authority = text;
     this.cells = places.cells;
     this.row = places.row;
     this.breakers = places.breakers;
@@ -47,7 +46,7 @@ export class Host {
   /** Its address was found under this name. */
   foundAs(hostname: string): void {
     this.shown = formatAddress(this.address);
-    this.authority = hostname;
+    this.hostname = hostname;
   }
 }
 

@@ -137,7 +137,10 @@ export class StreamRecord {
   clusterName = '';
   /** Which hosts of the cluster may be chosen (`config/subset-key.ts`); '': the route does not say. */
   subset = '';
+  /** Its address. */
   upstreamHost = '';
+  /** The name under which that was looked up; ''. */
+  upstreamHostname = '';
   upstreamLocalAddress = '';
   upstreamConnectionId = 0;
   upstreamProtocol = '';
@@ -212,6 +215,7 @@ export class StreamRecord {
     this.clusterName = '';
     this.subset = '';
     this.upstreamHost = '';
+    this.upstreamHostname = '';
     this.upstreamLocalAddress = '';
     this.upstreamConnectionId = 0;
     this.upstreamProtocol = '';

@@ -367,6 +367,10 @@ export class Journey extends Filtered implements TimerTarget {
       return;
     }
     this.upstreamHost = host.shown; // edits may speak of it
+    this.host = host;
+    this.upstreamHost = host.shown;
+    this.upstreamHostname = host.hostname;
+    this.attempts = 1;
     editRequest(this, route, host);
     this.attempt(host);
   }

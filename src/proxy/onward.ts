@@ -28,7 +28,8 @@ export function editRequest(journey: Journey, route: CompiledRoute, host: Host):
     }
   }
   if (route.hostRewrite !== '' || route.hostFromUpstream) {
-    journey.upstreamAuthority = route.hostRewrite === '' ? host.authority : route.hostRewrite;
+    const own = host.hostname === '' ? host.text : host.hostname;
+    journey.upstreamAuthority = route.hostRewrite === '' ? own : route.hostRewrite;
     reqHead.set('x-envoy-original-host', journey.authority);
   }
 }

@@ -260,6 +260,7 @@ export class TcpJourney implements Passage, TimerTarget {
     record.attempts = this.attempts;
     record.clusterName = this.cluster === null ? '' : this.cluster.name;
     record.upstreamHost = this.host === null ? '' : this.host.shown;
+    record.upstreamHostname = this.host === null ? '' : this.host.hostname;
     record.upstreamConnectionId = this.upConnectionId;
     record.upstreamLocalAddress = this.upLocalAddress;
     record.endAt = clock.now;

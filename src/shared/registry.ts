@@ -257,14 +257,22 @@ export class SharedState {
 
   /**
    * Places for the hosts that a cluster has from now on, within the configuration of this epoch; those that stay keep their
-   * own. What others have stays theirs until `commitHosts`. Throws when there is no room.
+   * own. What others have stays theirs until `commitHosts`. Throws, and changes nothing, when there is no room.
    */
   planHosts(cluster: PlanSource['clusters'][number], epoch: number): HostPlan[] {
     const tenancy = this.tenancies.get(epoch);
     if (tenancy === undefined) throw new Error(`configuration ${epoch} is not in effect`);
     const before = new Set(tenancy.hosts.get(cluster.name));
     const made = new Set<Place>();
-    const hosts = cluster.endpoints.map(({ text }) => this.planHost(cluster, text, { ...tenancy, made, limits: [] }));
+    let hosts: HostPlan[];
+    try {
+      hosts = cluster.endpoints.map(({ text }) => this.planHost(cluster, text, { ...tenancy, made, limits: [] }));
+    } catch (error) {
+      tenancy.hosts.set(cluster.name, before);
+      for (const place of made) place.quietSweeps = QUIET_SWEEPS;
+      this.sweep();
+      throw error;
+    }
     // A host that was here before and is back before its place was let go begins anew.
     for (const place of tenancy.hosts.get(cluster.name) ?? []) if (!before.has(place) && !made.has(place)) this.cleanHostRow(place.hostRow);
     return hosts;

@@ -80,3 +80,44 @@ t.test('the same endpoint twice is two hosts, each with its pool', async (t) => 
   t.equal(new Set(cluster.hosts.map(({ pool }) => pool)).size, 3);
   t.ok(pools.some((pool) => cluster.hosts.some((host) => host.pool === pool)));
 });
+
+t.test('endpoints that were looked up: the host of a name is the same wherever it is', async (t) => {
+  const house = new FakeHouse();
+  const at = (host: string, answer: number): ClusterConfig => clusterConfig('app', [], {
+    type: 'logicalDns', answer, endpoints: [{ address: { kind: 'ip', host, port: 80 }, text: 'app.test:80', hostname: 'app.test', weight: 1 }],
+  });
+  const cluster = house.addCluster(clusterConfig('app', []));
+  t.same(cluster.hosts, []);
+  update(house, at('10.0.0.1', 1));
+  const first = ask(house, 'first');
+  const old = house.lastConnect;
+  old.connectOk();
+  old.receive('HTTP/1.1 204 N\r\n\r\n');
+  update(house, at('10.0.0.2', 2));
+  t.same(cluster.hosts.map(({ shown, hostname, text }) => [shown, hostname, text]), [['10.0.0.2:80', 'app.test', 'app.test:80']]);
+  const again = ask(house, 'again');
+  t.equal(again.upstreamConnectionId, old.id, 'its connections are still good');
+  t.equal(again.upstreamHost, '10.0.0.1:80', 'and go where they went');
+  const third = ask(house, 'third');
+  t.equal(house.lastConnect.remoteAddress, '10.0.0.2', 'new ones go elsewhere');
+  house.lastConnect.connectOk();
+  t.equal(third.upstreamHost, '10.0.0.2:80');
+  for (const conn of house.loop.connects) conn.receive('HTTP/1.1 204 N\r\n\r\n');
+  t.same([first.story, again.story, third.story], Array(3).fill('ready,head 204,end'));
+  house.loop.turn(() => cluster.drain());
+  t.same(house.unrest(), {});
+});
+
+t.test('a cluster whose names stand for nothing for a while keeps its TLS', async (t) => {
+  const house = new FakeHouse();
+  const tls = { caFile: '', ca: null, serverName: 'a.test', subjectAltNames: [], certificate: null, insecureSkipVerify: true, hash: 'one' };
+  const cluster = house.addCluster(clusterConfig('app', [], { tls }));
+  const { tls: before } = cluster;
+  t.ok(before);
+  update(house, clusterConfig('app', [1], { tls, answer: 1 }));
+  update(house, clusterConfig('app', [], { tls, answer: 2 }));
+  update(house, clusterConfig('app', [1], { tls, answer: 3 }));
+  t.equal(cluster.tls, before, 'and what that remembers');
+  update(house, clusterConfig('app', [1], { tls: { ...tls, hash: 'two' } }));
+  t.not(cluster.tls, before);
+});

@@ -4,7 +4,8 @@ import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
-import type { Snapshot } from '../../src/config/snapshot.ts';
+import type { Answer, LookUp } from '../../src/cluster/discovery.ts';
+import type { ClusterConfig, Snapshot } from '../../src/config/snapshot.ts';
 import type { Loaded, PrimaryOptions } from '../../src/control/primary.ts';
 import { Primary, StartError } from '../../src/control/primary.ts';
 import { HostTable } from '../../src/shared/host-table.ts';
@@ -12,9 +13,11 @@ import type { SharedMemory } from '../../src/control/publisher.ts';
 import type { Address } from '../../src/core/address.ts';
 import { formatAddress } from '../../src/core/address.ts';
 import { systemTimers } from '../../src/core/host-timer.ts';
+import type { Plan } from '../../src/shared/plan.ts';
 import { ask } from '../support/ask.ts';
+import { waitFor } from '../support/deadline.ts';
 import { LogProbe } from '../support/log-probe.ts';
-import { listenerConfig, snapshot, withAccessLog } from '../support/snapshots.ts';
+import { clusterConfig, listenerConfig, snapshot, withAccessLog } from '../support/snapshots.ts';
 
 class World {
   readonly log = new LogProbe();
@@ -45,8 +48,12 @@ class World {
     },
     commit: (epoch) => this.book.push(`commit ${epoch}`),
     abandon: (epoch) => this.book.push(`abandon ${epoch}`),
-    planHosts: () => [],
-    commitHosts: () => undefined,
+    planHosts: (cluster, epoch) => {
+      this.book.push(`plan hosts of ${cluster.name} ${epoch}: ${cluster.endpoints.map(({ text }) => text).join()}`);
+      if (cluster.endpoints.length > 2) throw new Error('no room');
+      return [];
+    },
+    commitHosts: (cluster) => this.book.push(`commit hosts of ${cluster.name}`),
     ownCells: new Float64Array(0),
     sweep: () => undefined,
     cell: () => 0,
@@ -267,4 +274,94 @@ t.test('drain_listeners stops accepting and leaves the admin pages; quitquitquit
   t.equal((await ask(admin, '/quitquitquit', 'POST')).body, 'OK\n');
   await world.log.line(/stopped/);
   t.pass('nothing runs');
+});
+
+/** Names, and a test that says what they stand for. */
+class Names implements LookUp {
+  readonly hosts = new Map<string, readonly string[]>();
+  readonly waiting: (() => void)[] = [];
+
+  async ask({ name }: { readonly name: string }): Promise<Answer> {
+    const hosts = this.hosts.get(name);
+    if (hosts === undefined) await new Promise<void>((resolve) => this.waiting.push(resolve));
+    return { kind: 'found', addresses: (this.hosts.get(name) ?? []).map((host) => ({ host, ttlMs: 0 })) };
+  }
+
+  close(): void {
+    for (const resolve of this.waiting.splice(0)) resolve();
+  }
+}
+
+const found = (name: string, refreshMs = 1): ClusterConfig => clusterConfig(name, [], {
+  type: 'strictDns',
+  dns: { targets: [{ address: { kind: 'ip', host: `${name}.test`, port: 80 }, text: `${name}.test:80`, hostname: `${name}.test`, weight: 1 }], refreshMs, jitterMs: 0, failureRefresh: null, respectTtl: false, lookupFamily: 'auto', resolvers: [] },
+});
+
+t.test('names: looked up before the workers begin, and followed from then on', async (t) => {
+  const names = new Names();
+  names.hosts.set('a.test', ['10.0.0.1']);
+  const world = new World(snapshot({ clusters: [found('a'), clusterConfig('plain', [80])] }));
+  const places: string[] = [];
+  world.memory.plan = (source, epoch) => {
+    places.push(...source.clusters.map(({ name, endpoints }) => `${name} ${endpoints.map(({ text }) => text).join()}`));
+    return { epoch, clusters: Object.fromEntries(source.clusters.map(({ name }) => [name, { stats: 0, hosts: [] }])), listeners: {} } as unknown as Plan;
+  };
+  const primary = world.primary({ lookUp: names });
+  t.teardown(() => primary.stop());
+  const endpoints = (): string => primary.published!.snapshot.clusters.map(({ endpoints }) => endpoints.map(({ text }) => text).join()).join(' ');
+  await primary.start();
+  t.same(places, ['a 10.0.0.1:80', 'plain 127.0.0.1:80']);
+  t.equal(endpoints(), '10.0.0.1:80 127.0.0.1:80');
+
+  world.book.length = 0;
+  names.hosts.set('a.test', ['10.0.0.2']);
+  await waitFor('the change', () => endpoints() === '10.0.0.2:80 127.0.0.1:80');
+  await waitFor('its end', () => world.book.length === 2);
+  t.same(world.book, ['plan hosts of a 1: 10.0.0.2:80', 'commit hosts of a']);
+
+  // Too many for the memory: reported once, the cluster keeps what it has.
+  names.hosts.set('a.test', ['10.0.0.3', '10.0.0.4', '10.0.0.5']);
+  await world.log.line(/error cluster "a": 3 endpoints were found, which is too many: no room/);
+  names.hosts.set('a.test', ['10.0.0.3', '10.0.0.4']);
+  await waitFor('the next change', () => endpoints() === '10.0.0.3:80,10.0.0.4:80 127.0.0.1:80');
+  t.equal(world.log.lines.filter((line) => line.includes('too many')).length, 1);
+
+  // A reload brings them along.
+  world.next = loaded(snapshot({ version: '2', clusters: [clusterConfig('plain', [81]), found('a')] }));
+  t.match(await primary.reload(), { outcome: 'applied' });
+  t.equal(endpoints(), '127.0.0.1:81 10.0.0.3:80,10.0.0.4:80');
+});
+
+t.test('names: a change during a reload waits for its end, whatever that is', async (t) => {
+  const names = new Names();
+  names.hosts.set('a.test', ['10.0.0.1']);
+  const world = new World(snapshot({ clusters: [found('a')] }));
+  world.memory.plan = (source, epoch) => {
+    world.book.push(`plan ${epoch}`);
+    return { epoch, clusters: Object.fromEntries(source.clusters.map(({ name }) => [name, { stats: 0, hosts: [] }])), listeners: {} } as unknown as Plan;
+  };
+  const stripe = new Float64Array(world.memory.stripe(1));
+  stripe[4] = 1;
+  const primary = world.primary({ lookUp: names });
+  t.teardown(() => primary.stop());
+  await primary.start();
+  world.book.length = 0;
+  stripe[4] = 0;
+  world.next = loaded({ ...snapshot({ version: '2', clusters: [found('a')] }), only: 1, holdPrepare: true, refuse: ['worker says no'] } as Snapshot);
+  const reload = primary.reload();
+  await waitFor('the worker to prepare', () => stripe[6] === 2);
+  names.hosts.set('a.test', ['10.0.0.2']);
+  let asked = 0;
+  const ask = names.ask.bind(names);
+  names.ask = (question) => {
+    asked++;
+    return ask(question);
+  };
+  await waitFor('the new answer', () => asked > 3);
+  t.same(world.book, ['plan 2'], 'nothing goes to the workers');
+  stripe[4] = 1;
+  t.match(await reload, { outcome: 'rejected' });
+  await waitFor('the change', () => world.book.length === 4);
+  t.same(world.book, ['plan 2', 'abandon 2', 'plan hosts of a 1: 10.0.0.2:80', 'commit hosts of a']);
+  t.equal(primary.published!.snapshot.version, snapshot().version);
 });

@@ -6,6 +6,7 @@ import type { SupervisorLimits, WorkerMemory } from '../../src/control/superviso
 import { Supervisor } from '../../src/control/supervisor.ts';
 import type { Delivery } from '../../src/control/worker-slot.ts';
 import type { FakeScript } from '../support/fake-worker.ts';
+import { waitFor } from '../support/deadline.ts';
 import { HandTimers } from '../support/hand-timers.ts';
 import { LogProbe } from '../support/log-probe.ts';
 
@@ -203,4 +204,50 @@ t.test('a worker that does not stop is ended', async (t) => {
   await supervisor.deliver(delivery(1, { name: 'never stops' }));
   await supervisor.stop();
   t.equal(supervisor.carrying, 0);
+});
+
+t.test('changed endpoints reach every worker that carries the configuration', async (t) => {
+  const { supervisor, memory } = setUp(t);
+  await supervisor.start();
+  await supervisor.deliver(delivery(1));
+  await supervisor.changeEndpoints(delivery(1), 7, []);
+  t.same([0, 1].map((index) => memory.cells(index)[3]), [7, 7], 'by the time it resolves');
+  t.same([0, 1].map((index) => memory.cells(index)[6]), [1, 1], 'and nothing is prepared anew');
+});
+
+t.test('a worker that comes back meanwhile never carries the endpoints of before', async (t) => {
+  const { supervisor, memory, log } = setUp(t);
+  const [zero, one] = [memory.cells(0), memory.cells(1)];
+  zero[4] = one[4] = 1;
+  await supervisor.start();
+  await supervisor.deliver(delivery(1, { holdPrepare: true }));
+  one[4] = 0;
+  supervisor.hook(1, 'throw');
+  await waitFor('it prepares again', () => one[6] === 2);
+  await supervisor.changeEndpoints(delivery(1, { holdPrepare: true }), 1, []);
+  t.same([zero[3], one[3]], [1, 0], 'the other one has them');
+  one[4] = 1;
+  await log.line(/worker 1 was replaced/);
+  t.same([one[2], one[6], one[1]], [1, 3, 1], 'what it had prepared was abandoned');
+  await supervisor.changeEndpoints(delivery(1), 2, []);
+  t.same([zero[3], one[3]], [2, 2]);
+});
+
+t.test('a worker that keeps silent about changed endpoints is ended, and one that dies holds nothing up', async (t) => {
+  const timers = new HandTimers();
+  const { supervisor, memory, log } = setUp(t, 2, {}, timers);
+  await supervisor.start();
+  await supervisor.deliver(delivery(1, { only: 1, muteOnEndpoints: true }));
+  const change = supervisor.changeEndpoints(delivery(1, { name: 'well' }), 1, []);
+  await waitFor('the other one', () => memory.cells(0)[3] === 1);
+  timers.advance(30_000);
+  await change;
+  await log.line(/worker 1 died: did not take up changed endpoints in time/);
+  await log.line(/worker 1 was replaced/);
+  const next = supervisor.changeEndpoints(delivery(1), 2, []);
+  supervisor.hook(0, 'exit');
+  await next;
+  t.equal(memory.cells(1)[3], 2);
+  void supervisor.stop();
+  timers.advance(100);
 });

@@ -137,6 +137,8 @@ t.test('addresses: IPv6, unix sockets, and a caller out of x-forwarded-for', asy
   t.equal(line('%DOWNSTREAM_REMOTE_ADDRESS% %DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT% %UPSTREAM_REMOTE_ADDRESS_WITHOUT_PORT% %UPSTREAM_REMOTE_PORT%', six), '[::1]:43442 ::1 2001:db8::1 80');
   const unix = answered({ remoteAddress: '', trustedAddress: '', localAddress: '/run/a.sock', localPort: 0, upstreamHost: '@abstract' });
   t.equal(line('%DOWNSTREAM_REMOTE_ADDRESS% %DOWNSTREAM_REMOTE_PORT% %DOWNSTREAM_LOCAL_ADDRESS% %DOWNSTREAM_LOCAL_PORT% %UPSTREAM_REMOTE_ADDRESS% %UPSTREAM_REMOTE_PORT%', unix), '- - /run/a.sock - @abstract -');
+  const named = answered({ upstreamHostname: 'app.test' }); // the right side by Envoy, of a STRICT_DNS cluster
+  t.equal(line('%UPSTREAM_HOST% %UPSTREAM_HOST_NAME% %UPSTREAM_HOST_NAME_WITHOUT_PORT%', named), '127.0.0.1:19100 app.test app.test');
   const far = answered({ trustedAddress: '203.0.113.9' });
   t.equal(line('%DOWNSTREAM_REMOTE_ADDRESS% %DOWNSTREAM_REMOTE_PORT% %DOWNSTREAM_DIRECT_REMOTE_ADDRESS%', far), '203.0.113.9:0 0 127.0.0.1:43442');
 });

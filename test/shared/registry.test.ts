@@ -2,6 +2,7 @@ import t from 'tap';
 import { RES_CX, RES_RQ } from '../../src/shared/breaker-table.ts';
 import { BreakerTable } from '../../src/shared/breaker-table.ts';
 import { DescriptorBits } from '../../src/shared/descriptors.ts';
+import { CONSECUTIVE_5XX, HOST_DEGRADED, HOST_FAILED_OUTLIER } from '../../src/shared/host-table.ts';
 import { type PlanSource, type Shapes, SharedState } from '../../src/shared/registry.ts';
 import { SlotSpace } from '../../src/shared/slot-space.ts';
 import { Stripe, STRIPE_CELLS } from '../../src/shared/stripe.ts';
@@ -314,4 +315,86 @@ t.test('gRPC methods have places where they are counted, kept over reloads and l
   shared.sweep();
   shared.sweep();
   t.equal(shared.usage().cells, used + 2, 'one gone, two come');
+});
+
+t.test('hosts come and go between configurations', async (t) => {
+  const { shared, stripes } = state();
+  const cluster = (...hosts: string[]): PlanSource['clusters'][number] => source({ a: hosts }).clusters[0]!;
+  const first = shared.plan(source({ a: ['h1', 'h2'], b: ['h1'] }), 1).clusters['a']!;
+  shared.commit(1);
+  t.equal(shared.memberChanges('a'), 1);
+  const [h1, h2] = first.hosts;
+  const table = shared.hostTable;
+  const joined = table.joinedAt(h1!.row);
+  table.raise(first.row, h1!.row, HOST_DEGRADED);
+  stripes[1]!.cells[h1!.cells + 1] = 5;
+
+  const hosts = shared.planHosts(cluster('h3', 'h1'), 1);
+  t.same(hosts[1], h1, 'who stays keeps its place');
+  t.notOk([h1!.row, h2!.row].includes(hosts[0]!.row));
+  for (let n = 0; n < 3; n++) shared.sweep();
+  const more = shared.planHosts(cluster('h3', 'h1', 'h4'), 1);
+  t.same(more.slice(0, 2), hosts);
+  t.not(more[2]!.row, h2!.row, 'who goes has its place until every worker knows');
+  t.equal(shared.memberChanges('a'), 1);
+
+  // An ejected host that goes is ejected no more.
+  t.ok(table.tryEject(first.row, 1));
+  table.raise(first.row, h2!.row, HOST_FAILED_OUTLIER);
+  shared.commitHosts(cluster('h3', 'h1', 'h4'), more, 1);
+  t.equal(shared.memberChanges('a'), 2);
+  t.equal(table.ejected(first.row), 0);
+  t.equal(table.flags(h1!.row), HOST_DEGRADED, 'who stays keeps its state');
+  t.equal(table.joinedAt(h1!.row), joined);
+  t.equal(shared.cell(h1!.cells + 1), 5);
+
+  // Back before its place was let go: the same place, a new life.
+  stripes[0]!.cells[h2!.cells] = 1; // a request of before
+  table.count(h2!.row, CONSECUTIVE_5XX);
+  const back = shared.planHosts(cluster('h2', 'h1'), 1);
+  t.same(back, [h2, h1]);
+  t.equal(table.counted(h2!.row, CONSECUTIVE_5XX), 0);
+  t.ok(table.joinedAt(h2!.row) > joined);
+  t.equal(table.flags(h1!.row), HOST_DEGRADED);
+  shared.commitHosts(cluster('h2', 'h1'), back, 1);
+
+  // Gone and at rest: another one gets the place, clean.
+  const rows = more.map(({ row }) => row);
+  for (let n = 0; n < 3; n++) shared.sweep();
+  const next = shared.planHosts(cluster('h2', 'h1', 'h5', 'h6'), 1);
+  t.same(next.slice(2).map(({ row }) => row).sort(), [rows[0], rows[2]].sort());
+  shared.commitHosts(cluster('h2', 'h1', 'h5', 'h6'), next, 1);
+
+  // A reload in between takes over what is there, and what it does not have goes.
+  const plan = shared.plan(source({ a: ['h1', 'h5'], b: ['h1'] }), 2).clusters['a']!;
+  t.same(plan.hosts, [next[1], next[2]]);
+  shared.commit(2);
+  t.throws(() => shared.planHosts(cluster('h1'), 1), /configuration 1 is not in effect/);
+  t.equal(shared.memberChanges('a'), 5);
+  t.equal(shared.memberChanges('b'), 1);
+});
+
+t.test('a cluster that begins without endpoints has not changed; one that moves has', async (t) => {
+  const { shared } = state();
+  const at = (host: string): PlanSource['clusters'][number] => ({ name: 'a', endpoints: [{ text: 'name:1', address: { kind: 'ip', host, port: 1 } }], circuitBreakers: breakers(1) });
+  shared.plan(source({ a: [] }), 1);
+  shared.commit(1);
+  t.equal(shared.memberChanges('a'), 0);
+  const hosts = shared.planHosts(at('10.0.0.1'), 1);
+  shared.commitHosts(at('10.0.0.1'), hosts, 1);
+  t.equal(shared.memberChanges('a'), 1);
+  t.same(shared.planHosts(at('10.0.0.2'), 1), hosts);
+  shared.commitHosts(at('10.0.0.2'), hosts, 1);
+  t.equal(shared.memberChanges('a'), 2);
+});
+
+t.test('more hosts than there is room for: what there is stays', async (t) => {
+  const { shared } = state(0);
+  const many = source({ a: Array.from({ length: STRIPE_CELLS }, (_, n) => `h${n}`) }).clusters[0]!;
+  const { hosts } = shared.plan(source({ a: ['x'] }), 1).clusters['a']!;
+  shared.commit(1);
+  t.throws(() => shared.planHosts(many, 1), /no room left/);
+  t.ok(shared.usage().cells < 20, 'what was taken for the others is free again');
+  for (let n = 0; n < 3; n++) shared.sweep();
+  t.same(shared.planHosts({ ...many, endpoints: [{ text: 'x' }] }, 1), hosts);
 });

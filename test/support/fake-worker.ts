@@ -1,6 +1,7 @@
 // A worker that carries nothing but keeps to the protocol of src/control/worker-messages.ts. The snapshot it is given is a
 // script: { refuse, dieOnPrepare, dieOnCommit, mute, … } says how to misbehave. It writes what it did into its stripe's
-// cells, where a test can read it: cell 0 starts, cell 1 the epoch it carries.
+// cells, where a test can read it: cell 0 starts, 1 the epoch it carries, 2 what it abandoned, 3 the change of endpoints
+// that it took up last, 6 what it was to prepare. Cell 4 is the test's: 0 holds back what `holdPrepare` says.
 
 import { parentPort, workerData } from 'node:worker_threads';
 import type { FromWorker, ToWorker, WorkerStart } from '../../src/control/worker-messages.ts';
@@ -16,6 +17,9 @@ export interface FakeScript {
   /** Dies as soon as it carries this. */
   readonly dieAfterCommit?: boolean;
   readonly muteOnPrepare?: boolean;
+  /** Prepares when the test has written to cell 4. */
+  readonly holdPrepare?: boolean;
+  readonly muteOnEndpoints?: boolean;
   /** Only the first time. */
   readonly muteOnCommit?: boolean;
   readonly log?: string;
@@ -40,6 +44,10 @@ function onPrepare(message: Extract<ToWorker, { type: 'prepare' }>): void {
   if (concerned(script)) {
     if (script.dieOnPrepare) throw new Error('fake worker: cannot prepare');
     if (script.muteOnPrepare) return;
+    if (script.holdPrepare && cells[4] === 0) {
+      setTimeout(() => onPrepare(message), 1);
+      return;
+    }
   }
   prepared = { epoch: message.epoch, script };
   const addresses = Object.fromEntries(Object.entries(message.sockets).map(([name, socket]) => [name, socket.address]));
@@ -65,7 +73,12 @@ function onCommit(epoch: number): void {
 port.on('message', (message: ToWorker) => {
   switch (message.type) {
     case 'prepare':
+      cells[6]!++;
       return onPrepare(message);
+    case 'endpoints':
+      if (carried?.muteOnEndpoints && concerned(carried)) return;
+      cells[3] = message.change;
+      return say({ type: 'endpoints', change: message.change });
     case 'commit':
       return onCommit(message.epoch);
     case 'abandon':

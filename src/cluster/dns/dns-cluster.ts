@@ -107,7 +107,11 @@ export class DnsCluster implements TargetOwner {
   private collect(): EndpointConfig[] {
     const found = new Map<string, EndpointConfig>();
     for (const { endpoint, addresses } of this.targets) {
-      if (endpoint.hostname === '') found.set(formatAddress(endpoint.address), endpoint);
+      if (endpoint.hostname === '') {
+        const text = formatAddress(endpoint.address);
+        if (!found.has(text)) found.set(text, endpoint);
+        continue;
+      }
       // The order of an answer means nothing (servers rotate it) but to who takes the first.
       const taken = this.logical ? addresses.slice(0, 1) : [...addresses].sort();
       for (const host of taken) {

@@ -7,6 +7,7 @@
 // What has been found stays until another answer comes.
 
 import type { DnsConfig, EndpointConfig } from '../../config/snapshot.ts';
+import { MAX_DURATION_MS } from '../../config/units.ts';
 import type { CancelTimer, Timers } from '../../core/host-timer.ts';
 import type { Random } from '../../core/random.ts';
 import type { Answer, FoundAddress, LookUp } from './look-up.ts';
@@ -76,7 +77,7 @@ export class DnsTarget {
     if (this.stopped) return;
     const delayMs = answer.kind === 'failed' || (owner.logical && answer.addresses.length === 0) ? this.failed(answer) : this.found(answer.addresses);
     this.settle();
-    this.cancelTimer = owner.tools.timers.after(delayMs, () => void this.ask());
+    this.cancelTimer = owner.tools.timers.after(Math.min(delayMs, MAX_DURATION_MS), () => void this.ask());
   }
 
   /** @returns the pause until the next question. */
