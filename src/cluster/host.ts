@@ -43,6 +43,11 @@ export class Host {
     this.breakers = places.breakers;
   }
 
+  /** What a request that goes on under its host's own name is sent to. */
+  get authority(): string {
+    return this.hostname === '' ? this.text : this.hostname;
+  }
+
   /** Its address was found under this name. */
   foundAs(hostname: string): void {
     this.shown = formatAddress(this.address);

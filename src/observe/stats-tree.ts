@@ -143,7 +143,6 @@ function clusterScope(cluster: ClusterConfig, places: ClusterPlan, shared: Share
   stats.push(...breakerStats(places.breakers, shared), ...membershipStats(cluster, places, shared));
   if (cluster.outlierDetection !== null) stats.push(...outlierStats(places, shared));
   if (cluster.healthChecks.length > 0) stats.push(...healthStats(places, shared));
-  stats.push(...breakerStats(places.breakers, shared), ...membershipStats(cluster, shared));
   const label = sanitize(cluster.name);
   return {
     prefix: `cluster.${label}.`,

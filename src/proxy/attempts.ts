@@ -9,6 +9,7 @@
 // One place each for whoever wants to know: `choose` (a host), `attempt`, `responseHead` (answered), `attemptFailed`.
 
 import type { Host } from '../cluster/host.ts';
+import { noteImmediateFailure } from '../cluster/immediate-failure.ts';
 import type { Pool } from '../cluster/pool.ts';
 import type { Fault } from '../core/fault.ts';
 import { FLAG_UO, FLAG_URX } from '../core/flags.ts';
@@ -84,6 +85,7 @@ export abstract class Attempts extends Flow implements Racer {
   protected attempt(host: Host): void {
     this.host = host;
     this.upstreamHost = host.shown;
+    this.upstreamHostname = host.hostname;
     this.retry?.tried.push(host);
     this.phase = WAITING;
     this.waitsIn = this.upgrade === UPGRADE_CONNECT ? this.cluster!.tunnelsTo(host) : host.pool!;
@@ -201,6 +203,7 @@ export abstract class Attempts extends Flow implements Racer {
     const { now } = this.runtime.tools.clock;
     if (host.latency !== null) host.latency.note(now - answer.upstreamStartAt, now);
     if (cluster.outlier !== null) cluster.noteAnswer(host, judgedStatus(answer));
+    noteImmediateFailure(answer.resHead, cluster, host);
   }
 
   private attemptFailed(why: Fault): void {

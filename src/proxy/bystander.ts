@@ -25,6 +25,7 @@ export class Bystander extends Stream {
     this.reqBody = racer.reqBody;
     this.isGrpc = racer.isGrpc;
     this.upstreamHost = racer.upstreamHost;
+    this.upstreamHostname = racer.upstreamHostname;
     this.upstreamProtocol = racer.upstreamProtocol;
     this.upstreamStartAt = racer.upstreamStartAt;
     this.resHead = racer.resHead;
@@ -37,6 +38,7 @@ export class Bystander extends Stream {
   giveTo(stream: Stream): void {
     const { up } = this;
     stream.upstreamHost = this.upstreamHost;
+    stream.upstreamHostname = this.upstreamHostname;
     stream.upstreamProtocol = this.upstreamProtocol;
     stream.upstreamStartAt = this.upstreamStartAt;
     stream.status = this.status;

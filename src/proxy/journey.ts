@@ -5,9 +5,6 @@
 //              └────────── local reply ─────────────┘
 // Every way out leads through `finish`, once: there the counters, the log and the return to the pool are.
 
-import { noteImmediateFailure } from '../cluster/immediate-failure.ts';
-import type { Pool } from '../cluster/pool.ts';
-import type { Host } from '../cluster/host.ts';
 import type { Fault } from '../core/fault.ts';
 import { FLAG_DC, FLAG_DPE, FLAG_NC, FLAG_NR, FLAG_SI } from '../core/flags.ts';
 import { BODY_LENGTH, BODY_NONE, BODY_TUNNEL } from '../core/stream.ts';
@@ -169,7 +166,6 @@ export class Journey extends Filtered implements TimerTarget {
     cells[cluster!.stats + S.CLUSTER_CODES_AT + codeSlot(status)]!++;
     if (status < 600) cells[cluster!.stats + S.UP_RQ_1XX + ((status / 100) | 0) - 1]!++;
     this.countHost(status >= 500 ? S.HOST_RQ_ERROR : S.HOST_RQ_SUCCESS);
-    noteImmediateFailure(this.resHead, cluster!, this.host!);
     if (this.reqBody === BODY_TUNNEL) this.tunnelAnswered();
     if (this.isGrpc) noteAnswerHead(this);
     editAnswer(this);
@@ -367,10 +363,7 @@ export class Journey extends Filtered implements TimerTarget {
       return;
     }
     this.upstreamHost = host.shown; // edits may speak of it
-    this.host = host;
-    this.upstreamHost = host.shown;
     this.upstreamHostname = host.hostname;
-    this.attempts = 1;
     editRequest(this, route, host);
     this.attempt(host);
   }

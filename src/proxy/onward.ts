@@ -28,8 +28,7 @@ export function editRequest(journey: Journey, route: CompiledRoute, host: Host):
     }
   }
   if (route.hostRewrite !== '' || route.hostFromUpstream) {
-    const own = host.hostname === '' ? host.text : host.hostname;
-    journey.upstreamAuthority = route.hostRewrite === '' ? own : route.hostRewrite;
+    journey.upstreamAuthority = route.hostRewrite === '' ? host.authority : route.hostRewrite;
     reqHead.set('x-envoy-original-host', journey.authority);
   }
 }

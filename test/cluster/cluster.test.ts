@@ -84,7 +84,7 @@ t.test('the same endpoint twice is two hosts, each with its pool', async (t) => 
 t.test('endpoints that were looked up: the host of a name is the same wherever it is', async (t) => {
   const house = new FakeHouse();
   const at = (host: string, answer: number): ClusterConfig => clusterConfig('app', [], {
-    type: 'logicalDns', answer, endpoints: [{ address: { kind: 'ip', host, port: 80 }, text: 'app.test:80', hostname: 'app.test', weight: 1 }],
+    type: 'logicalDns', answer, endpoints: [{ address: { kind: 'ip', host, port: 80 }, text: 'app.test:80', hostname: 'app.test', weight: 1, priority: 0, zone: '', metadata: [] }],
   });
   const cluster = house.addCluster(clusterConfig('app', []));
   t.same(cluster.hosts, []);

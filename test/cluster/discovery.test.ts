@@ -95,7 +95,7 @@ async function settled(): Promise<void> {
 
 function target(text: string, part: Partial<EndpointConfig> = {}): EndpointConfig {
   const [host = '', port] = text.split(':');
-  return { address: { kind: 'ip', host, port: Number(port) }, text, hostname: /^\d/.test(host) ? '' : host, weight: 1, ...part };
+  return { address: { kind: 'ip', host, port: Number(port) }, text, hostname: /^\d/.test(host) ? '' : host, weight: 1, priority: 0, zone: '', metadata: [], ...part };
 }
 
 function named(targets: readonly (string | EndpointConfig)[], dns: Partial<DnsConfig> = {}, part: Partial<ClusterConfig> = {}): ClusterConfig {

@@ -148,14 +148,14 @@ t.test('IPv6 and unix sockets', async (t) => {
   const serve: RequestListener = (_, response) => response.end();
   const checker = new Checker(t);
   const port = await listen(t, createHttp1(serve), { port: 0, host: '::1' });
-  const six = { address: { kind: 'ip', host: '::1', port }, text: `[::1]:${port}`, weight: 1 } as const;
+  const six = { address: { kind: 'ip', host: '::1', port }, text: `[::1]:${port}`, hostname: '', weight: 1, priority: 0, zone: '', metadata: [] } as const;
   t.equal(await checker.first(app(0, {}, { endpoints: [six] })), HEALTHY);
   const directory = mkdtempSync(join(tmpdir(), 'nuncio-health-'));
   t.teardown(() => rmSync(directory, { recursive: true }));
   const path = join(directory, 'socket');
   await listen(t, createHttp1(serve), { path });
   const other = new Checker(t);
-  t.equal(await other.first(app(0, {}, { endpoints: [{ address: { kind: 'unix', path }, text: `unix:${path}`, weight: 1 }] })), HEALTHY);
+  t.equal(await other.first(app(0, {}, { endpoints: [{ address: { kind: 'unix', path }, text: `unix:${path}`, hostname: '', weight: 1, priority: 0, zone: '', metadata: [] }] })), HEALTHY);
   t.match(other.events[0], `"host":{"pipe":{"path":"${path}"}}`);
 });
 

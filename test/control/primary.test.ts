@@ -294,7 +294,7 @@ class Names implements LookUp {
 
 const found = (name: string, refreshMs = 1): ClusterConfig => clusterConfig(name, [], {
   type: 'strictDns',
-  dns: { targets: [{ address: { kind: 'ip', host: `${name}.test`, port: 80 }, text: `${name}.test:80`, hostname: `${name}.test`, weight: 1 }], refreshMs, jitterMs: 0, failureRefresh: null, respectTtl: false, lookupFamily: 'auto', resolvers: [] },
+  dns: { targets: [{ address: { kind: 'ip', host: `${name}.test`, port: 80 }, text: `${name}.test:80`, hostname: `${name}.test`, weight: 1, priority: 0, zone: '', metadata: [] }], refreshMs, jitterMs: 0, failureRefresh: null, respectTtl: false, lookupFamily: 'auto', resolvers: [] },
 });
 
 t.test('names: looked up before the workers begin, and followed from then on', async (t) => {
