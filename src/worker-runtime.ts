@@ -238,7 +238,7 @@ export class WorkerRuntime implements TimerTarget {
     const quiet = loop.openConns + (this.nodeLoop?.openConns ?? 0) + this.leaving.size === 0 && this.logs.isEmpty;
     loop.timers.arm(this.timer, quiet ? QUIET_TICK_MS : TICK_MS);
     this.logs.tick(loop.clock.now);
-    if (this.current !== null) for (const cluster of this.current.clusters.values()) cluster.scarcity.yieldIdle();
+    if (this.current !== null) for (const cluster of this.current.clusters.values()) cluster.yieldIdle();
     if (this.leaving.size > 0) this.checkDrained();
   }
 

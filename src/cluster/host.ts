@@ -20,6 +20,9 @@ export class Host {
   pool: Pool | null = null;
   /** Plain TCP connections, for CONNECT; null until one is wanted. */
   tunnels: Pool | null = null;
+  /** The same for requests of the high priority; null until there is one. */
+  highPool: Pool | null = null;
+  highTunnels: Pool | null = null;
 
   constructor(address: Address, text: string, weight: number, places: HostPlan) {
     this.address = address;
@@ -29,10 +32,21 @@ export class Host {
     this.row = places.row;
     this.breakers = places.breakers;
   }
+
+  /** Takes over the connections of the one that this endpoint was until now. */
+  inherit(before: Host): void {
+    this.pool = before.pool;
+    this.tunnels = before.tunnels;
+    this.highPool = before.highPool;
+    this.highTunnels = before.highTunnels;
+    for (const pool of [this.pool, this.tunnels, this.highPool, this.highTunnels]) if (pool !== null) pool.host = this;
+  }
 }
 
 /** Idle connections close now, busy ones when their request is over. */
 export function drainHost(host: Host): void {
   host.pool?.drain();
   host.tunnels?.drain();
+  host.highPool?.drain();
+  host.highTunnels?.drain();
 }

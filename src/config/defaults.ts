@@ -118,6 +118,8 @@ export const DEFAULTS = {
     invert: false,
   },
   forward: {
+    /** Envoy: RoutingPriority DEFAULT. */
+    priority: 'default',
     /** Envoy: route timeout 15 s. */
     timeout: '15s',
   },
@@ -179,5 +181,15 @@ export const DEFAULTS = {
     maxPendingRequests: 1024,
     maxRequests: 1024,
     maxRetries: 3,
+  },
+  retryBudget: {
+    /** Envoy: budget_percent 20, min_retry_concurrency 3. */
+    budgetPercent: 20,
+    minConcurrency: 3,
+  },
+  perHost: {
+    /** Envoy: no limits of single hosts unless configured. */
+    maxConnections: 0,
+    maxRequests: 0,
   },
 } as const;

@@ -180,6 +180,7 @@ export interface ForwardDocument {
   cluster?: string;
   clusters?: { name: string; weight?: number }[];
   clusterHeader?: string;
+  priority?: 'default' | 'high';
   timeout?: string;
   idleTimeout?: string;
   grpcTimeoutHeaderMax?: string;
@@ -230,7 +231,20 @@ export interface ClusterDocument {
   loadBalancing?: { policy?: 'roundRobin' | 'random' };
   connections?: { idleTimeout?: string; maxRequests?: number };
   http2?: { keepAliveInterval?: string; keepAliveTimeout?: string };
-  circuitBreakers?: { maxConnections?: number; maxPendingRequests?: number; maxRequests?: number; maxRetries?: number };
+  circuitBreakers?: CircuitBreakersDocument;
+}
+
+export interface BreakerLimitsDocument {
+  maxConnections?: number;
+  maxPendingRequests?: number;
+  maxRequests?: number;
+  maxRetries?: number;
+  retryBudget?: { budgetPercent?: number; minConcurrency?: number };
+}
+
+export interface CircuitBreakersDocument extends BreakerLimitsDocument {
+  perHost?: { maxConnections?: number; maxRequests?: number };
+  high?: BreakerLimitsDocument;
 }
 
 export interface EndpointDocument {

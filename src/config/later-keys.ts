@@ -8,7 +8,7 @@ export const LATER_KEYS: Readonly<Record<string, readonly string[]>> = {
   filter: ['jwt', 'rateLimit', 'module', 'config'],
   virtualHost: ['retry', 'filters'],
   route: ['filters'],
-  forward: ['subset', 'priority', 'retry', 'hedge', 'mirror', 'hashOn'],
+  forward: ['subset', 'retry', 'hedge', 'mirror', 'hashOn'],
   cluster: ['dnsRefresh', 'outlierDetection', 'healthChecks'],
   endpoint: ['priority', 'zone', 'metadata'],
   loadBalancing: [
@@ -16,7 +16,6 @@ export const LATER_KEYS: Readonly<Record<string, readonly string[]>> = {
     'overprovisioningFactor', 'slowStart', 'localityWeighted', 'zoneAware', 'subsets', 'subsetFallback',
   ],
   connections: ['preconnect', 'pipelining'],
-  circuitBreakers: ['retryBudget', 'perHost', 'high'],
 };
 
 /** By `title.key`. */

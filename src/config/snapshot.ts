@@ -238,6 +238,8 @@ export interface ValueMatch {
 
 export interface ForwardConfig {
   readonly kind: 'forward';
+  /** Its requests have the high priority: other circuit breakers, other connections. */
+  readonly highPriority: boolean;
   /** One entry, or several with weights; empty when `clusterHeader` is set. */
   readonly clusters: readonly WeightedCluster[];
   /** Lower-case; '' when unused. */
@@ -306,7 +308,9 @@ export interface ClusterConfig {
   readonly connections: { readonly idleTimeoutMs: number; readonly maxRequests: number };
   /** PINGs on the connections that speak HTTP/2; interval 0: none. */
   readonly http2: { readonly keepAliveIntervalMs: number; readonly keepAliveTimeoutMs: number };
-  readonly circuitBreakers: BreakerLimits;
+  readonly circuitBreakers: CircuitBreakersConfig;
+  /** Limits of each endpoint by itself; null or not there: none. */
+  readonly hostLimits?: BreakerLimits | null;
   /** Content hash of this cluster alone: unchanged clusters keep their pools over a reload. */
   readonly hash: string;
 }
@@ -324,6 +328,13 @@ export interface BreakerLimits {
   readonly maxPendingRequests: number;
   readonly maxRequests: number;
   readonly maxRetries: number;
+  /** Stands in for `maxRetries`; null or not there: it does not. */
+  readonly retryBudget?: { readonly budgetPercent: number; readonly minConcurrency: number } | null;
+}
+
+/** Those of the default priority, and of the high one. */
+export interface CircuitBreakersConfig extends BreakerLimits {
+  readonly high?: BreakerLimits;
 }
 
 export const ENVOY_DEFAULT_LOG =

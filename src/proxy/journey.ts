@@ -260,7 +260,7 @@ export class Journey extends Flow implements TimerTarget {
     this.up = null;
     if (sent !== null) this.early = sent;
     this.phase = WAITING;
-    this.waitsIn = this.host!.pool!;
+    this.waitsIn = this.cluster!.poolFor(this.host!, this.upgrade === UPGRADE_CONNECT, this.route!.highPriority);
     this.waitsIn.acquire(this); // may end the journey before it returns
   }
 
@@ -420,7 +420,7 @@ export class Journey extends Flow implements TimerTarget {
     this.attempts = 1;
     editRequest(this, route, host);
     this.phase = WAITING;
-    this.waitsIn = this.upgrade === UPGRADE_CONNECT ? cluster.tunnelsTo(host) : host.pool!;
+    this.waitsIn = cluster.poolFor(host, this.upgrade === UPGRADE_CONNECT, route.highPriority);
     this.watch();
     this.waitsIn.acquire(this); // may end the journey before it returns
   }

@@ -77,6 +77,7 @@ export const NO_REWRITE: RewriteConfig = { prefix: null, regex: null, path: null
 export function forward(changes: Partial<ForwardConfig> = {}): ForwardConfig {
   return {
     kind: 'forward',
+    highPriority: false,
     clusters: [{ name: 'app', weight: 1 }],
     clusterHeader: '',
     timeoutMs: 15000,

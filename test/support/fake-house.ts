@@ -108,7 +108,9 @@ export class FakeHouse {
   planCluster(config: ClusterConfig): ClusterPlan {
     const known = this.clusters.get(config.name);
     const breakers = this.shared.row(`cluster ${config.name}`);
-    for (const row of [breakers, breakers + 1]) this.breakers.setLimits(row, config.circuitBreakers);
+    this.breakers.setLimits(breakers, config.circuitBreakers);
+    this.breakers.setLimits(breakers + 1, config.circuitBreakers.high ?? config.circuitBreakers);
+    const hosts = config.type === 'originalDst' ? [''] : config.endpoints.map(({ text }) => text);
     return {
       stats: known?.stats ?? this.takeCells(`cluster.${config.name}`, CLUSTER_STATS, SHAPES.cluster.size),
       ssl: known?.ssl ?? this.takeCells(`cluster.${config.name}`, SSL_STATS, SHAPES.ssl.size),
@@ -116,7 +118,7 @@ export class FakeHouse {
       histograms: known?.histograms ?? this.takeHistograms(SHAPES.clusterHistograms),
       breakers,
       row: this.shared.hostRow(`cluster ${config.name}`),
-      hosts: config.type === 'originalDst' ? [this.hostPlan(config.name, '')] : config.endpoints.map(({ text }) => this.hostPlan(config.name, text)),
+      hosts: hosts.map((text) => this.hostPlan(config, text)),
     };
   }
 
@@ -207,14 +209,20 @@ export class FakeHouse {
   /** What is held in the breaker table. */
   taken(): Record<string, number> {
     const found: Record<string, number> = {};
-    for (const [name, row] of this.shared.rows) {
-      for (const [resource, slot] of RESOURCES) {
-        const count = this.breakers.count(row, slot);
-        if (count !== 0) found[`${name} ${resource}`] = count;
-      }
-      if (this.breakers.starving(row) !== 0) found[`${name} starving`] = this.breakers.starving(row);
+    for (const name of this.shared.rows.keys()) {
+      const row = this.shared.row(name);
+      this.takenOf(name, row, found);
+      this.takenOf(`${name} high`, row + 1, found);
     }
     return found;
+  }
+
+  private takenOf(name: string, row: number, found: Record<string, number>): void {
+    for (const [resource, slot] of RESOURCES) {
+      const count = this.breakers.count(row, slot);
+      if (count !== 0) found[`${name} ${resource}`] = count;
+    }
+    if (this.breakers.starving(row) !== 0) found[`${name} starving`] = this.breakers.starving(row);
   }
 
   /** The newest outgoing connection. */
@@ -222,11 +230,13 @@ export class FakeHouse {
     return this.loop.connects.at(-1)!;
   }
 
-  private hostPlan(cluster: string, text: string): HostPlan {
-    const key = `${cluster} ${text}`;
+  private hostPlan({ name, hostLimits = null }: ClusterConfig, text: string): HostPlan {
+    const key = `${name} ${text}`;
+    const breakers = hostLimits === null ? -1 : this.shared.row(`host ${key}`);
+    if (hostLimits !== null) this.breakers.setLimits(breakers, hostLimits);
     let cells = this.hostCells.get(key);
     if (cells === undefined) this.hostCells.set(key, (cells = this.takeCells(`host ${key}`, HOST_STATS, SHAPES.host.size)));
-    return { cells, row: this.shared.hostRow(`host ${key}`), breakers: -1 };
+    return { cells, row: this.shared.hostRow(`host ${key}`), breakers };
   }
 
   private takeCells(name: string, stats: readonly (readonly [name: string, kind: StatKind])[], size: number): number {

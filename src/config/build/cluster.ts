@@ -6,6 +6,7 @@ import type { ClusterDocument, EndpointDocument } from '../document.ts';
 import type { ClusterConfig, EndpointConfig } from '../snapshot.ts';
 import type { SecretFiles } from '../secrets.ts';
 import { parseDuration } from '../units.ts';
+import { buildCircuitBreakers, buildHostLimits } from './circuit-breakers.ts';
 import { contentHash } from './content.ts';
 import { buildClientTls } from './tls.ts';
 
@@ -28,7 +29,8 @@ export function buildCluster(cluster: ClusterDocument, secrets: SecretFiles): Cl
       keepAliveIntervalMs: parseDuration(cluster.http2?.keepAliveInterval ?? DEFAULTS.http2.keepAliveInterval),
       keepAliveTimeoutMs: parseDuration(cluster.http2?.keepAliveTimeout ?? DEFAULTS.http2.keepAliveTimeout),
     },
-    circuitBreakers: { ...DEFAULTS.circuitBreakers, ...cluster.circuitBreakers },
+    circuitBreakers: buildCircuitBreakers(cluster.circuitBreakers),
+    hostLimits: buildHostLimits(cluster.circuitBreakers?.perHost),
   };
   return { ...body, hash: contentHash(body) };
 }

@@ -55,6 +55,7 @@ function buildForward(forward: ForwardDocument): ForwardConfig {
   const weighted = forward.clusters ?? (forward.cluster === undefined ? [] : [{ name: forward.cluster }]);
   return {
     kind: 'forward',
+    highPriority: (forward.priority ?? DEFAULTS.forward.priority) === 'high',
     clusters: weighted.map(({ name, weight = DEFAULTS.weightedCluster.weight }: { name: string; weight?: number }) => ({ name, weight })),
     clusterHeader: (forward.clusterHeader ?? '').toLowerCase(),
     timeoutMs: parseDuration(forward.timeout ?? DEFAULTS.forward.timeout),

@@ -9,6 +9,7 @@ import type { Place } from '../place.ts';
 import type { CheckScope } from './check.ts';
 import { Register } from './choices.ts';
 import { checkKeepAlive } from './keep-alive.ts';
+import { checkCircuitBreakers } from './circuit-breakers.ts';
 import { checkClientTls } from './tls.ts';
 
 export function checkClusters(clusters: Place, scope: CheckScope): void {
@@ -21,6 +22,7 @@ export function checkClusters(clusters: Place, scope: CheckScope): void {
     checkType(cluster, problems);
     checkEndpoints(cluster.at('endpoints'), problems);
     checkHttp2(cluster, problems);
+    checkCircuitBreakers(cluster, problems);
     checkClientTls(cluster.at('tls'), scope);
   }
 }

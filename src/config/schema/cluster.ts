@@ -2,6 +2,7 @@
 
 import { DEFAULTS } from '../defaults.ts';
 import { MAX_COUNT, MAX_WEIGHT } from '../limits.ts';
+import { circuitBreakersSchema } from './circuit-breakers.ts';
 import { choice, described, either, integer, list, object, text } from './parts.ts';
 import type { Schema } from './parts.ts';
 import { clientTlsSchema } from './tls.ts';
@@ -17,16 +18,6 @@ function endpoint(): Schema {
       weight: integer('Its share of the requests, in proportion to the other endpoints.', { minimum: 1, maximum: MAX_WEIGHT }, { default: DEFAULTS.endpoint.weight }),
     }, ['address']),
   ]);
-}
-
-function circuitBreakers(): Schema {
-  const defaults = DEFAULTS.circuitBreakers;
-  return object('circuitBreakers', {
-    maxConnections: integer('The most connections to the cluster, over all workers; 0: no limit.', COUNT, { default: defaults.maxConnections }),
-    maxPendingRequests: integer('The most requests that wait for a connection; 0: no limit.', COUNT, { default: defaults.maxPendingRequests }),
-    maxRequests: integer('The most requests at one time; 0: no limit.', COUNT, { default: defaults.maxRequests }),
-    maxRetries: integer('The most retries at one time; 0: no limit.', COUNT, { default: defaults.maxRetries }),
-  });
 }
 
 export function clusterSchema(): Schema {
@@ -52,6 +43,6 @@ export function clusterSchema(): Schema {
     loadBalancing: described('How requests are spread over the endpoints.', loadBalancing, { default: {} }),
     connections: described('The connections to the endpoints.', connections, { default: {} }),
     http2: described('The connections that speak HTTP/2.', http2, { default: {} }),
-    circuitBreakers: described('Limits that hold over all workers; what exceeds them is answered 503 at once.', circuitBreakers(), { default: {} }),
+    circuitBreakers: described('Limits that hold over all workers; what exceeds them is answered 503 at once.', circuitBreakersSchema(), { default: {} }),
   }, ['name']);
 }

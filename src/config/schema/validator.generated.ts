@@ -3,7 +3,7 @@
 import { FORMATS } from './formats.ts';
 export const validate = validate21;
 
-const schema6 = {"$schema":"http://json-schema.org/draft-07/schema#","title":"configuration","type":"object","properties":{"$schema":{"$ref":"#/definitions/string"},"workers":{"anyOf":[{"const":"auto"},{"type":"integer","minimum":1,"maximum":1024}]},"pinWorkers":{"$ref":"#/definitions/boolean"},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"admin":{"anyOf":[{"const":false},{"title":"admin","type":"object","properties":{"address":{"$ref":"#/definitions/listenAddress"}},"required":[],"additionalProperties":false}]},"logLevel":{"type":"string","enum":["trace","debug","info","warn","error","off"]},"drainTimeout":{"$ref":"#/definitions/duration"},"watch":{"$ref":"#/definitions/boolean"},"listeners":{"type":"array","items":{"title":"listener","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"address":{"$ref":"#/definitions/listenAddress"},"maxConnections":{"$ref":"#/definitions/integer2"},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"tls":{"title":"tls","type":"object","properties":{"certificates":{"type":"array","items":{"title":"certificate","type":"object","properties":{"cert":{"$ref":"#/definitions/name"},"key":{"$ref":"#/definitions/name"},"serverNames":{"type":"array","items":{"type":"string","format":"serverNameRule"}}},"required":["cert","key"],"additionalProperties":false},"minItems":1},"minVersion":{"type":"string","enum":["TLSv1.2","TLSv1.3"]},"maxVersion":{"type":"string","enum":["TLSv1.2","TLSv1.3"]},"cipherSuites":{"type":"array","items":{"type":"string","format":"cipherName"}},"alpn":{"type":"array","items":{"type":"string","format":"alpnName"}},"clientCa":{"$ref":"#/definitions/name"},"requireClientCertificate":{"$ref":"#/definitions/boolean"},"subjectAltNames":{"$ref":"#/definitions/array2"},"sessionTicketKeys":{"type":"array","items":{"$ref":"#/definitions/string"}}},"required":["certificates"],"additionalProperties":false},"proxyProtocol":{"$ref":"#/definitions/boolean"},"http":{"title":"http","type":"object","properties":{"protocols":{"type":"array","items":{"type":"string","enum":["http1","http2"]},"minItems":1},"serverName":{"anyOf":[{"type":"string","format":"serverName"},{"const":false}]},"useRemoteAddress":{"$ref":"#/definitions/boolean"},"xffNumTrustedHops":{"type":"integer","minimum":0,"maximum":100},"trustedCidrs":{"type":"array","items":{"type":"string","format":"cidr"}},"normalizePath":{"$ref":"#/definitions/boolean"},"mergeSlashes":{"$ref":"#/definitions/boolean"},"pathWithEscapedSlashes":{"type":"string","enum":["keep","reject","unescapeAndRedirect","unescapeAndForward"]},"headersWithUnderscores":{"type":"string","enum":["allow","drop","reject"]},"maxRequestHeadersSize":{"$ref":"#/definitions/size"},"maxRequestHeaders":{"type":"integer","minimum":1,"maximum":8192},"maxRequestBodySize":{"$ref":"#/definitions/size"},"acceptHttp10":{"$ref":"#/definitions/boolean"},"timeouts":{"title":"timeouts","type":"object","properties":{"idle":{"$ref":"#/definitions/duration"},"requestHeaders":{"$ref":"#/definitions/duration"},"request":{"$ref":"#/definitions/duration"},"streamIdle":{"$ref":"#/definitions/duration"}},"required":[],"additionalProperties":false},"http2":{"title":"http2","type":"object","properties":{"maxConcurrentStreams":{"$ref":"#/definitions/integer3"},"initialStreamWindow":{"$ref":"#/definitions/size"},"initialConnectionWindow":{"$ref":"#/definitions/size"},"keepAliveInterval":{"$ref":"#/definitions/duration"},"keepAliveTimeout":{"$ref":"#/definitions/duration"},"maxOutboundFrames":{"$ref":"#/definitions/integer3"},"maxOutboundControlFrames":{"$ref":"#/definitions/integer3"},"maxConsecutiveEmptyFrames":{"$ref":"#/definitions/integer2"},"maxPriorityFramesPerStream":{"$ref":"#/definitions/integer2"},"maxWindowUpdatesPerDataFrame":{"$ref":"#/definitions/integer3"},"maxContinuationFrames":{"$ref":"#/definitions/integer2"},"prematureResetStreams":{"$ref":"#/definitions/integer2"}},"required":[],"additionalProperties":false},"requestId":{"title":"requestId","type":"object","properties":{"generate":{"$ref":"#/definitions/boolean"},"preserveExternal":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false},"upgrades":{"$ref":"#/definitions/upgrade"},"filters":{"type":"array","items":{"title":"filter","type":"object","properties":{"grpcWeb":{"title":"grpcWeb","type":"object","properties":{},"required":[],"additionalProperties":false},"grpcStats":{"title":"grpcStats","type":"object","properties":{"methods":{"type":"array","items":{"type":"string","format":"grpcMethod"}}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false}},"accessLog":{"$ref":"#/definitions/array3"},"routes":{"$ref":"#/definitions/array4"},"virtualHosts":{"type":"array","items":{"title":"virtualHost","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"domains":{"type":"array","items":{"type":"string","format":"domain"},"minItems":1},"requestHeaders":{"$ref":"#/definitions/headerEdits"},"responseHeaders":{"$ref":"#/definitions/headerEdits"},"routes":{"$ref":"#/definitions/array4"}},"required":["domains","routes"],"additionalProperties":false},"minItems":1}},"required":[],"additionalProperties":false},"tcp":{"title":"tcp","type":"object","properties":{"cluster":{"$ref":"#/definitions/name"},"clusters":{"$ref":"#/definitions/array"},"sniRoutes":{"type":"object","propertyNames":{"type":"string","format":"serverNamePattern"},"additionalProperties":{"anyOf":[{"type":"string","format":"name"},{"type":"array","items":{"$ref":"#/definitions/weightedCluster"},"minItems":1}]}},"idleTimeout":{"$ref":"#/definitions/duration"},"maxConnectAttempts":{"type":"integer","minimum":1,"maximum":100},"accessLog":{"$ref":"#/definitions/array3"}},"required":[],"additionalProperties":false}},"required":["address"],"additionalProperties":false},"minItems":1},"clusters":{"type":"array","items":{"title":"cluster","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"type":{"type":"string","enum":["static","originalDst"]},"endpoints":{"type":"array","items":{"anyOf":[{"type":"string","format":"endpointAddress"},{"title":"endpoint","type":"object","properties":{"address":{"type":"string","format":"endpointAddress"},"weight":{"type":"integer","minimum":1,"maximum":4294967295}},"required":["address"],"additionalProperties":false}]}},"protocol":{"type":"string","enum":["http1","http2","auto"]},"proxyProtocol":{"type":"string","enum":["v1","v2"]},"tls":{"title":"clusterTls","type":"object","properties":{"ca":{"$ref":"#/definitions/name"},"serverName":{"$ref":"#/definitions/authority"},"subjectAltNames":{"$ref":"#/definitions/array2"},"cert":{"$ref":"#/definitions/name"},"key":{"$ref":"#/definitions/name"},"insecureSkipVerify":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false},"connectTimeout":{"$ref":"#/definitions/duration"},"loadBalancing":{"title":"loadBalancing","type":"object","properties":{"policy":{"type":"string","enum":["roundRobin","random"]}},"required":[],"additionalProperties":false},"connections":{"title":"connections","type":"object","properties":{"idleTimeout":{"$ref":"#/definitions/duration"},"maxRequests":{"$ref":"#/definitions/integer2"}},"required":[],"additionalProperties":false},"http2":{"title":"clusterHttp2","type":"object","properties":{"keepAliveInterval":{"$ref":"#/definitions/duration"},"keepAliveTimeout":{"$ref":"#/definitions/duration"}},"required":[],"additionalProperties":false},"circuitBreakers":{"title":"circuitBreakers","type":"object","properties":{"maxConnections":{"$ref":"#/definitions/integer2"},"maxPendingRequests":{"$ref":"#/definitions/integer2"},"maxRequests":{"$ref":"#/definitions/integer2"},"maxRetries":{"$ref":"#/definitions/integer2"}},"required":[],"additionalProperties":false}},"required":["name"],"additionalProperties":false}}},"required":["listeners"],"additionalProperties":false};
+const schema6 = {"$schema":"http://json-schema.org/draft-07/schema#","title":"configuration","type":"object","properties":{"$schema":{"$ref":"#/definitions/string"},"workers":{"anyOf":[{"const":"auto"},{"type":"integer","minimum":1,"maximum":1024}]},"pinWorkers":{"$ref":"#/definitions/boolean"},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"admin":{"anyOf":[{"const":false},{"title":"admin","type":"object","properties":{"address":{"$ref":"#/definitions/listenAddress"}},"required":[],"additionalProperties":false}]},"logLevel":{"type":"string","enum":["trace","debug","info","warn","error","off"]},"drainTimeout":{"$ref":"#/definitions/duration"},"watch":{"$ref":"#/definitions/boolean"},"listeners":{"type":"array","items":{"title":"listener","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"address":{"$ref":"#/definitions/listenAddress"},"maxConnections":{"$ref":"#/definitions/integer2"},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"tls":{"title":"tls","type":"object","properties":{"certificates":{"type":"array","items":{"title":"certificate","type":"object","properties":{"cert":{"$ref":"#/definitions/name"},"key":{"$ref":"#/definitions/name"},"serverNames":{"type":"array","items":{"type":"string","format":"serverNameRule"}}},"required":["cert","key"],"additionalProperties":false},"minItems":1},"minVersion":{"type":"string","enum":["TLSv1.2","TLSv1.3"]},"maxVersion":{"type":"string","enum":["TLSv1.2","TLSv1.3"]},"cipherSuites":{"type":"array","items":{"type":"string","format":"cipherName"}},"alpn":{"type":"array","items":{"type":"string","format":"alpnName"}},"clientCa":{"$ref":"#/definitions/name"},"requireClientCertificate":{"$ref":"#/definitions/boolean"},"subjectAltNames":{"$ref":"#/definitions/array2"},"sessionTicketKeys":{"type":"array","items":{"$ref":"#/definitions/string"}}},"required":["certificates"],"additionalProperties":false},"proxyProtocol":{"$ref":"#/definitions/boolean"},"http":{"title":"http","type":"object","properties":{"protocols":{"type":"array","items":{"type":"string","enum":["http1","http2"]},"minItems":1},"serverName":{"anyOf":[{"type":"string","format":"serverName"},{"const":false}]},"useRemoteAddress":{"$ref":"#/definitions/boolean"},"xffNumTrustedHops":{"type":"integer","minimum":0,"maximum":100},"trustedCidrs":{"type":"array","items":{"type":"string","format":"cidr"}},"normalizePath":{"$ref":"#/definitions/boolean"},"mergeSlashes":{"$ref":"#/definitions/boolean"},"pathWithEscapedSlashes":{"type":"string","enum":["keep","reject","unescapeAndRedirect","unescapeAndForward"]},"headersWithUnderscores":{"type":"string","enum":["allow","drop","reject"]},"maxRequestHeadersSize":{"$ref":"#/definitions/size"},"maxRequestHeaders":{"type":"integer","minimum":1,"maximum":8192},"maxRequestBodySize":{"$ref":"#/definitions/size"},"acceptHttp10":{"$ref":"#/definitions/boolean"},"timeouts":{"title":"timeouts","type":"object","properties":{"idle":{"$ref":"#/definitions/duration"},"requestHeaders":{"$ref":"#/definitions/duration"},"request":{"$ref":"#/definitions/duration"},"streamIdle":{"$ref":"#/definitions/duration"}},"required":[],"additionalProperties":false},"http2":{"title":"http2","type":"object","properties":{"maxConcurrentStreams":{"$ref":"#/definitions/integer3"},"initialStreamWindow":{"$ref":"#/definitions/size"},"initialConnectionWindow":{"$ref":"#/definitions/size"},"keepAliveInterval":{"$ref":"#/definitions/duration"},"keepAliveTimeout":{"$ref":"#/definitions/duration"},"maxOutboundFrames":{"$ref":"#/definitions/integer3"},"maxOutboundControlFrames":{"$ref":"#/definitions/integer3"},"maxConsecutiveEmptyFrames":{"$ref":"#/definitions/integer2"},"maxPriorityFramesPerStream":{"$ref":"#/definitions/integer2"},"maxWindowUpdatesPerDataFrame":{"$ref":"#/definitions/integer3"},"maxContinuationFrames":{"$ref":"#/definitions/integer2"},"prematureResetStreams":{"$ref":"#/definitions/integer2"}},"required":[],"additionalProperties":false},"requestId":{"title":"requestId","type":"object","properties":{"generate":{"$ref":"#/definitions/boolean"},"preserveExternal":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false},"upgrades":{"$ref":"#/definitions/upgrade"},"filters":{"type":"array","items":{"title":"filter","type":"object","properties":{"grpcWeb":{"title":"grpcWeb","type":"object","properties":{},"required":[],"additionalProperties":false},"grpcStats":{"title":"grpcStats","type":"object","properties":{"methods":{"type":"array","items":{"type":"string","format":"grpcMethod"}}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false}},"accessLog":{"$ref":"#/definitions/array3"},"routes":{"$ref":"#/definitions/array4"},"virtualHosts":{"type":"array","items":{"title":"virtualHost","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"domains":{"type":"array","items":{"type":"string","format":"domain"},"minItems":1},"requestHeaders":{"$ref":"#/definitions/headerEdits"},"responseHeaders":{"$ref":"#/definitions/headerEdits"},"routes":{"$ref":"#/definitions/array4"}},"required":["domains","routes"],"additionalProperties":false},"minItems":1}},"required":[],"additionalProperties":false},"tcp":{"title":"tcp","type":"object","properties":{"cluster":{"$ref":"#/definitions/name"},"clusters":{"$ref":"#/definitions/array"},"sniRoutes":{"type":"object","propertyNames":{"type":"string","format":"serverNamePattern"},"additionalProperties":{"anyOf":[{"type":"string","format":"name"},{"type":"array","items":{"$ref":"#/definitions/weightedCluster"},"minItems":1}]}},"idleTimeout":{"$ref":"#/definitions/duration"},"maxConnectAttempts":{"type":"integer","minimum":1,"maximum":100},"accessLog":{"$ref":"#/definitions/array3"}},"required":[],"additionalProperties":false}},"required":["address"],"additionalProperties":false},"minItems":1},"clusters":{"type":"array","items":{"title":"cluster","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"type":{"type":"string","enum":["static","originalDst"]},"endpoints":{"type":"array","items":{"anyOf":[{"type":"string","format":"endpointAddress"},{"title":"endpoint","type":"object","properties":{"address":{"type":"string","format":"endpointAddress"},"weight":{"type":"integer","minimum":1,"maximum":4294967295}},"required":["address"],"additionalProperties":false}]}},"protocol":{"type":"string","enum":["http1","http2","auto"]},"proxyProtocol":{"type":"string","enum":["v1","v2"]},"tls":{"title":"clusterTls","type":"object","properties":{"ca":{"$ref":"#/definitions/name"},"serverName":{"$ref":"#/definitions/authority"},"subjectAltNames":{"$ref":"#/definitions/array2"},"cert":{"$ref":"#/definitions/name"},"key":{"$ref":"#/definitions/name"},"insecureSkipVerify":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false},"connectTimeout":{"$ref":"#/definitions/duration"},"loadBalancing":{"title":"loadBalancing","type":"object","properties":{"policy":{"type":"string","enum":["roundRobin","random"]}},"required":[],"additionalProperties":false},"connections":{"title":"connections","type":"object","properties":{"idleTimeout":{"$ref":"#/definitions/duration"},"maxRequests":{"$ref":"#/definitions/integer2"}},"required":[],"additionalProperties":false},"http2":{"title":"clusterHttp2","type":"object","properties":{"keepAliveInterval":{"$ref":"#/definitions/duration"},"keepAliveTimeout":{"$ref":"#/definitions/duration"}},"required":[],"additionalProperties":false},"circuitBreakers":{"title":"circuitBreakers","type":"object","properties":{"maxConnections":{"$ref":"#/definitions/integer2"},"maxPendingRequests":{"$ref":"#/definitions/integer2"},"maxRequests":{"$ref":"#/definitions/integer2"},"maxRetries":{"$ref":"#/definitions/integer2"},"retryBudget":{"$ref":"#/definitions/retryBudget"},"perHost":{"title":"perHost","type":"object","properties":{"maxConnections":{"$ref":"#/definitions/integer2"},"maxRequests":{"$ref":"#/definitions/integer2"}},"required":[],"additionalProperties":false},"high":{"title":"highCircuitBreakers","type":"object","properties":{"maxConnections":{"$ref":"#/definitions/integer2"},"maxPendingRequests":{"$ref":"#/definitions/integer2"},"maxRequests":{"$ref":"#/definitions/integer2"},"maxRetries":{"$ref":"#/definitions/integer2"},"retryBudget":{"$ref":"#/definitions/retryBudget"}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false}},"required":["name"],"additionalProperties":false}}},"required":["listeners"],"additionalProperties":false};
 const func2 = Object.prototype.hasOwnProperty;
 const schema7 = {"type":"string"};
 
@@ -455,7 +455,7 @@ return errors === 0;
 }
 
 const schema20 = {"type":"array","items":{"$ref":"#/definitions/route"}};
-const schema21 = {"title":"route","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"match":{"title":"match","type":"object","properties":{"path":{"type":"string","format":"exactPath"},"prefix":{"$ref":"#/definitions/path"},"pathSeparatedPrefix":{"type":"string","format":"separatedPrefix"},"regex":{"$ref":"#/definitions/regex"},"template":{"type":"string","format":"template"},"connect":{"$ref":"#/definitions/boolean"},"caseSensitive":{"$ref":"#/definitions/boolean"},"methods":{"type":"array","items":{"type":"string","format":"method"}},"headers":{"type":"object","propertyNames":{"type":"string","format":"matchedHeader"},"additionalProperties":{"$ref":"#/definitions/choice"}},"query":{"type":"object","propertyNames":{"type":"string","format":"name"},"additionalProperties":{"$ref":"#/definitions/choice"}},"fraction":{"type":"number","minimum":0,"maximum":1},"tls":{"title":"matchTls","type":"object","properties":{"clientCertificate":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"forward":{"title":"forward","type":"object","properties":{"cluster":{"$ref":"#/definitions/name"},"clusters":{"$ref":"#/definitions/array"},"clusterHeader":{"type":"string","format":"headerName"},"timeout":{"$ref":"#/definitions/duration"},"idleTimeout":{"$ref":"#/definitions/duration"},"grpcTimeoutHeaderMax":{"$ref":"#/definitions/duration"},"upgrades":{"$ref":"#/definitions/upgrade"},"rewrite":{"title":"rewrite","type":"object","properties":{"prefix":{"$ref":"#/definitions/path"},"regex":{"title":"regexRewrite","type":"object","properties":{"pattern":{"$ref":"#/definitions/regex"},"substitution":{"type":"string","format":"substitution"}},"required":["pattern","substitution"],"additionalProperties":false},"path":{"$ref":"#/definitions/path"},"host":{"$ref":"#/definitions/authority"},"hostFrom":{"type":"string","enum":["upstream"]}},"required":[],"additionalProperties":false},"requestHeaders":{"$ref":"#/definitions/headerEdits"},"responseHeaders":{"$ref":"#/definitions/headerEdits"}},"required":[],"additionalProperties":false},"redirect":{"title":"redirect","type":"object","properties":{"scheme":{"type":"string","enum":["http","https"]},"host":{"type":"string","format":"optionalAuthority"},"port":{"type":"integer","minimum":0,"maximum":65535},"path":{"type":"string","format":"target"},"prefix":{"$ref":"#/definitions/path"},"status":{"type":"integer","enum":[301,302,303,307,308]},"stripQuery":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false},"respond":{"title":"respond","type":"object","properties":{"status":{"type":"integer","minimum":200,"maximum":599},"headers":{"$ref":"#/definitions/object"},"body":{"$ref":"#/definitions/string"}},"required":["status"],"additionalProperties":false}},"required":["match"],"additionalProperties":false};
+const schema21 = {"title":"route","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"match":{"title":"match","type":"object","properties":{"path":{"type":"string","format":"exactPath"},"prefix":{"$ref":"#/definitions/path"},"pathSeparatedPrefix":{"type":"string","format":"separatedPrefix"},"regex":{"$ref":"#/definitions/regex"},"template":{"type":"string","format":"template"},"connect":{"$ref":"#/definitions/boolean"},"caseSensitive":{"$ref":"#/definitions/boolean"},"methods":{"type":"array","items":{"type":"string","format":"method"}},"headers":{"type":"object","propertyNames":{"type":"string","format":"matchedHeader"},"additionalProperties":{"$ref":"#/definitions/choice"}},"query":{"type":"object","propertyNames":{"type":"string","format":"name"},"additionalProperties":{"$ref":"#/definitions/choice"}},"fraction":{"type":"number","minimum":0,"maximum":1},"tls":{"title":"matchTls","type":"object","properties":{"clientCertificate":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"forward":{"title":"forward","type":"object","properties":{"cluster":{"$ref":"#/definitions/name"},"clusters":{"$ref":"#/definitions/array"},"clusterHeader":{"type":"string","format":"headerName"},"priority":{"type":"string","enum":["default","high"]},"timeout":{"$ref":"#/definitions/duration"},"idleTimeout":{"$ref":"#/definitions/duration"},"grpcTimeoutHeaderMax":{"$ref":"#/definitions/duration"},"upgrades":{"$ref":"#/definitions/upgrade"},"rewrite":{"title":"rewrite","type":"object","properties":{"prefix":{"$ref":"#/definitions/path"},"regex":{"title":"regexRewrite","type":"object","properties":{"pattern":{"$ref":"#/definitions/regex"},"substitution":{"type":"string","format":"substitution"}},"required":["pattern","substitution"],"additionalProperties":false},"path":{"$ref":"#/definitions/path"},"host":{"$ref":"#/definitions/authority"},"hostFrom":{"type":"string","enum":["upstream"]}},"required":[],"additionalProperties":false},"requestHeaders":{"$ref":"#/definitions/headerEdits"},"responseHeaders":{"$ref":"#/definitions/headerEdits"}},"required":[],"additionalProperties":false},"redirect":{"title":"redirect","type":"object","properties":{"scheme":{"type":"string","enum":["http","https"]},"host":{"type":"string","format":"optionalAuthority"},"port":{"type":"integer","minimum":0,"maximum":65535},"path":{"type":"string","format":"target"},"prefix":{"$ref":"#/definitions/path"},"status":{"type":"integer","enum":[301,302,303,307,308]},"stripQuery":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false},"respond":{"title":"respond","type":"object","properties":{"status":{"type":"integer","minimum":200,"maximum":599},"headers":{"$ref":"#/definitions/object"},"body":{"$ref":"#/definitions/string"}},"required":["status"],"additionalProperties":false}},"required":["match"],"additionalProperties":false};
 const schema22 = {"type":"string","format":"path"};
 const formats30 = FORMATS.path;
 
@@ -1129,6 +1129,19 @@ const err28 = {instancePath:instancePath+"/forward/clusterHeader",schemaPath:"#/
 errors++;
 }
 }
+if(data18.priority !== undefined){
+let data22 = data18.priority;
+if(typeof data22 !== "string"){
+const err29 = {instancePath:instancePath+"/forward/priority",schemaPath:"#/definitions/route/properties/forward/properties/priority/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err29);
+errors++;
+}
+if(!((data22 === "default") || (data22 === "high"))){
+const err30 = {instancePath:instancePath+"/forward/priority",schemaPath:"#/definitions/route/properties/forward/properties/priority/enum",keyword:"enum",params:{allowedValues: schema21.properties.forward.properties.priority.enum}};
+(vErrors ??= []).push(err30);
+errors++;
+}
+}
 if(data18.timeout !== undefined){
 if(!(validate28(data18.timeout, {instancePath:instancePath+"/forward/timeout",parentData:data18,parentDataProperty:"timeout",rootData}))){
 vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
@@ -1154,95 +1167,95 @@ errors = vErrors.length;
 }
 }
 if(data18.rewrite !== undefined){
-let data26 = data18.rewrite;
-if(data26 && typeof data26 == "object" && !Array.isArray(data26)){
-for(const key8 in data26){
+let data27 = data18.rewrite;
+if(data27 && typeof data27 == "object" && !Array.isArray(data27)){
+for(const key8 in data27){
 if(!(((((key8 === "prefix") || (key8 === "regex")) || (key8 === "path")) || (key8 === "host")) || (key8 === "hostFrom"))){
-const err29 = {instancePath:instancePath+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key8}};
-(vErrors ??= []).push(err29);
+const err31 = {instancePath:instancePath+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key8}};
+(vErrors ??= []).push(err31);
 errors++;
 }
 }
-if(data26.prefix !== undefined){
-if(!(validate89(data26.prefix, {instancePath:instancePath+"/forward/rewrite/prefix",parentData:data26,parentDataProperty:"prefix",rootData}))){
+if(data27.prefix !== undefined){
+if(!(validate89(data27.prefix, {instancePath:instancePath+"/forward/rewrite/prefix",parentData:data27,parentDataProperty:"prefix",rootData}))){
 vErrors = vErrors === null ? validate89.errors : vErrors.concat(validate89.errors);
 errors = vErrors.length;
 }
 }
-if(data26.regex !== undefined){
-let data28 = data26.regex;
-if(data28 && typeof data28 == "object" && !Array.isArray(data28)){
-if(data28.pattern === undefined){
-const err30 = {instancePath:instancePath+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "pattern"}};
-(vErrors ??= []).push(err30);
-errors++;
-}
-if(data28.substitution === undefined){
-const err31 = {instancePath:instancePath+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "substitution"}};
-(vErrors ??= []).push(err31);
-errors++;
-}
-for(const key9 in data28){
-if(!((key9 === "pattern") || (key9 === "substitution"))){
-const err32 = {instancePath:instancePath+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key9}};
+if(data27.regex !== undefined){
+let data29 = data27.regex;
+if(data29 && typeof data29 == "object" && !Array.isArray(data29)){
+if(data29.pattern === undefined){
+const err32 = {instancePath:instancePath+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "pattern"}};
 (vErrors ??= []).push(err32);
 errors++;
 }
-}
-if(data28.pattern !== undefined){
-if(!(validate46(data28.pattern, {instancePath:instancePath+"/forward/rewrite/regex/pattern",parentData:data28,parentDataProperty:"pattern",rootData}))){
-vErrors = vErrors === null ? validate46.errors : vErrors.concat(validate46.errors);
-errors = vErrors.length;
-}
-}
-if(data28.substitution !== undefined){
-let data30 = data28.substitution;
-if(typeof data30 === "string"){
-if(!(formats44(data30))){
-const err33 = {instancePath:instancePath+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/format",keyword:"format",params:{format: "substitution"}};
+if(data29.substitution === undefined){
+const err33 = {instancePath:instancePath+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "substitution"}};
 (vErrors ??= []).push(err33);
 errors++;
 }
-} else {
-const err34 = {instancePath:instancePath+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/type",keyword:"type",params:{type: "string"}};
+for(const key9 in data29){
+if(!((key9 === "pattern") || (key9 === "substitution"))){
+const err34 = {instancePath:instancePath+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key9}};
 (vErrors ??= []).push(err34);
 errors++;
 }
 }
-} else {
-const err35 = {instancePath:instancePath+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/type",keyword:"type",params:{type: "object"}};
+if(data29.pattern !== undefined){
+if(!(validate46(data29.pattern, {instancePath:instancePath+"/forward/rewrite/regex/pattern",parentData:data29,parentDataProperty:"pattern",rootData}))){
+vErrors = vErrors === null ? validate46.errors : vErrors.concat(validate46.errors);
+errors = vErrors.length;
+}
+}
+if(data29.substitution !== undefined){
+let data31 = data29.substitution;
+if(typeof data31 === "string"){
+if(!(formats44(data31))){
+const err35 = {instancePath:instancePath+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/format",keyword:"format",params:{format: "substitution"}};
 (vErrors ??= []).push(err35);
 errors++;
 }
-}
-if(data26.path !== undefined){
-if(!(validate89(data26.path, {instancePath:instancePath+"/forward/rewrite/path",parentData:data26,parentDataProperty:"path",rootData}))){
-vErrors = vErrors === null ? validate89.errors : vErrors.concat(validate89.errors);
-errors = vErrors.length;
-}
-}
-if(data26.host !== undefined){
-if(!(validate121(data26.host, {instancePath:instancePath+"/forward/rewrite/host",parentData:data26,parentDataProperty:"host",rootData}))){
-vErrors = vErrors === null ? validate121.errors : vErrors.concat(validate121.errors);
-errors = vErrors.length;
-}
-}
-if(data26.hostFrom !== undefined){
-let data33 = data26.hostFrom;
-if(typeof data33 !== "string"){
-const err36 = {instancePath:instancePath+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/type",keyword:"type",params:{type: "string"}};
+} else {
+const err36 = {instancePath:instancePath+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/type",keyword:"type",params:{type: "string"}};
 (vErrors ??= []).push(err36);
 errors++;
 }
-if(!(data33 === "upstream")){
-const err37 = {instancePath:instancePath+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/enum",keyword:"enum",params:{allowedValues: schema21.properties.forward.properties.rewrite.properties.hostFrom.enum}};
+}
+} else {
+const err37 = {instancePath:instancePath+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err37);
 errors++;
 }
 }
-} else {
-const err38 = {instancePath:instancePath+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/type",keyword:"type",params:{type: "object"}};
+if(data27.path !== undefined){
+if(!(validate89(data27.path, {instancePath:instancePath+"/forward/rewrite/path",parentData:data27,parentDataProperty:"path",rootData}))){
+vErrors = vErrors === null ? validate89.errors : vErrors.concat(validate89.errors);
+errors = vErrors.length;
+}
+}
+if(data27.host !== undefined){
+if(!(validate121(data27.host, {instancePath:instancePath+"/forward/rewrite/host",parentData:data27,parentDataProperty:"host",rootData}))){
+vErrors = vErrors === null ? validate121.errors : vErrors.concat(validate121.errors);
+errors = vErrors.length;
+}
+}
+if(data27.hostFrom !== undefined){
+let data34 = data27.hostFrom;
+if(typeof data34 !== "string"){
+const err38 = {instancePath:instancePath+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/type",keyword:"type",params:{type: "string"}};
 (vErrors ??= []).push(err38);
+errors++;
+}
+if(!(data34 === "upstream")){
+const err39 = {instancePath:instancePath+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/enum",keyword:"enum",params:{allowedValues: schema21.properties.forward.properties.rewrite.properties.hostFrom.enum}};
+(vErrors ??= []).push(err39);
+errors++;
+}
+}
+} else {
+const err40 = {instancePath:instancePath+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err40);
 errors++;
 }
 }
@@ -1259,169 +1272,169 @@ errors = vErrors.length;
 }
 }
 } else {
-const err39 = {instancePath:instancePath+"/forward",schemaPath:"#/definitions/route/properties/forward/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err39);
+const err41 = {instancePath:instancePath+"/forward",schemaPath:"#/definitions/route/properties/forward/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err41);
 errors++;
 }
 }
 if(data.redirect !== undefined){
-let data36 = data.redirect;
-if(data36 && typeof data36 == "object" && !Array.isArray(data36)){
-for(const key10 in data36){
+let data37 = data.redirect;
+if(data37 && typeof data37 == "object" && !Array.isArray(data37)){
+for(const key10 in data37){
 if(!(((((((key10 === "scheme") || (key10 === "host")) || (key10 === "port")) || (key10 === "path")) || (key10 === "prefix")) || (key10 === "status")) || (key10 === "stripQuery"))){
-const err40 = {instancePath:instancePath+"/redirect",schemaPath:"#/definitions/route/properties/redirect/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key10}};
-(vErrors ??= []).push(err40);
-errors++;
-}
-}
-if(data36.scheme !== undefined){
-let data37 = data36.scheme;
-if(typeof data37 !== "string"){
-const err41 = {instancePath:instancePath+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err41);
-errors++;
-}
-if(!((data37 === "http") || (data37 === "https"))){
-const err42 = {instancePath:instancePath+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/enum",keyword:"enum",params:{allowedValues: schema21.properties.redirect.properties.scheme.enum}};
+const err42 = {instancePath:instancePath+"/redirect",schemaPath:"#/definitions/route/properties/redirect/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key10}};
 (vErrors ??= []).push(err42);
 errors++;
 }
 }
-if(data36.host !== undefined){
-let data38 = data36.host;
-if(typeof data38 === "string"){
-if(!(formats54(data38))){
-const err43 = {instancePath:instancePath+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/format",keyword:"format",params:{format: "optionalAuthority"}};
+if(data37.scheme !== undefined){
+let data38 = data37.scheme;
+if(typeof data38 !== "string"){
+const err43 = {instancePath:instancePath+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/type",keyword:"type",params:{type: "string"}};
 (vErrors ??= []).push(err43);
 errors++;
 }
-} else {
-const err44 = {instancePath:instancePath+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/type",keyword:"type",params:{type: "string"}};
+if(!((data38 === "http") || (data38 === "https"))){
+const err44 = {instancePath:instancePath+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/enum",keyword:"enum",params:{allowedValues: schema21.properties.redirect.properties.scheme.enum}};
 (vErrors ??= []).push(err44);
 errors++;
 }
 }
-if(data36.port !== undefined){
-let data39 = data36.port;
-if(!(((typeof data39 == "number") && (!(data39 % 1) && !isNaN(data39))) && (isFinite(data39)))){
-const err45 = {instancePath:instancePath+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/type",keyword:"type",params:{type: "integer"}};
+if(data37.host !== undefined){
+let data39 = data37.host;
+if(typeof data39 === "string"){
+if(!(formats54(data39))){
+const err45 = {instancePath:instancePath+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/format",keyword:"format",params:{format: "optionalAuthority"}};
 (vErrors ??= []).push(err45);
 errors++;
 }
-if((typeof data39 == "number") && (isFinite(data39))){
-if(data39 > 65535 || isNaN(data39)){
-const err46 = {instancePath:instancePath+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535}};
+} else {
+const err46 = {instancePath:instancePath+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/type",keyword:"type",params:{type: "string"}};
 (vErrors ??= []).push(err46);
 errors++;
 }
-if(data39 < 0 || isNaN(data39)){
-const err47 = {instancePath:instancePath+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+if(data37.port !== undefined){
+let data40 = data37.port;
+if(!(((typeof data40 == "number") && (!(data40 % 1) && !isNaN(data40))) && (isFinite(data40)))){
+const err47 = {instancePath:instancePath+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/type",keyword:"type",params:{type: "integer"}};
 (vErrors ??= []).push(err47);
 errors++;
 }
-}
-}
-if(data36.path !== undefined){
-let data40 = data36.path;
-if(typeof data40 === "string"){
-if(!(formats56(data40))){
-const err48 = {instancePath:instancePath+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/format",keyword:"format",params:{format: "target"}};
+if((typeof data40 == "number") && (isFinite(data40))){
+if(data40 > 65535 || isNaN(data40)){
+const err48 = {instancePath:instancePath+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535}};
 (vErrors ??= []).push(err48);
 errors++;
 }
-} else {
-const err49 = {instancePath:instancePath+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/type",keyword:"type",params:{type: "string"}};
+if(data40 < 0 || isNaN(data40)){
+const err49 = {instancePath:instancePath+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 (vErrors ??= []).push(err49);
 errors++;
 }
 }
-if(data36.prefix !== undefined){
-if(!(validate89(data36.prefix, {instancePath:instancePath+"/redirect/prefix",parentData:data36,parentDataProperty:"prefix",rootData}))){
-vErrors = vErrors === null ? validate89.errors : vErrors.concat(validate89.errors);
-errors = vErrors.length;
 }
-}
-if(data36.status !== undefined){
-let data42 = data36.status;
-if(!(((typeof data42 == "number") && (!(data42 % 1) && !isNaN(data42))) && (isFinite(data42)))){
-const err50 = {instancePath:instancePath+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/type",keyword:"type",params:{type: "integer"}};
+if(data37.path !== undefined){
+let data41 = data37.path;
+if(typeof data41 === "string"){
+if(!(formats56(data41))){
+const err50 = {instancePath:instancePath+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/format",keyword:"format",params:{format: "target"}};
 (vErrors ??= []).push(err50);
 errors++;
 }
-if(!(((((data42 === 301) || (data42 === 302)) || (data42 === 303)) || (data42 === 307)) || (data42 === 308))){
-const err51 = {instancePath:instancePath+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/enum",keyword:"enum",params:{allowedValues: schema21.properties.redirect.properties.status.enum}};
+} else {
+const err51 = {instancePath:instancePath+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/type",keyword:"type",params:{type: "string"}};
 (vErrors ??= []).push(err51);
 errors++;
 }
 }
-if(data36.stripQuery !== undefined){
-if(!(validate24(data36.stripQuery, {instancePath:instancePath+"/redirect/stripQuery",parentData:data36,parentDataProperty:"stripQuery",rootData}))){
+if(data37.prefix !== undefined){
+if(!(validate89(data37.prefix, {instancePath:instancePath+"/redirect/prefix",parentData:data37,parentDataProperty:"prefix",rootData}))){
+vErrors = vErrors === null ? validate89.errors : vErrors.concat(validate89.errors);
+errors = vErrors.length;
+}
+}
+if(data37.status !== undefined){
+let data43 = data37.status;
+if(!(((typeof data43 == "number") && (!(data43 % 1) && !isNaN(data43))) && (isFinite(data43)))){
+const err52 = {instancePath:instancePath+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/type",keyword:"type",params:{type: "integer"}};
+(vErrors ??= []).push(err52);
+errors++;
+}
+if(!(((((data43 === 301) || (data43 === 302)) || (data43 === 303)) || (data43 === 307)) || (data43 === 308))){
+const err53 = {instancePath:instancePath+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/enum",keyword:"enum",params:{allowedValues: schema21.properties.redirect.properties.status.enum}};
+(vErrors ??= []).push(err53);
+errors++;
+}
+}
+if(data37.stripQuery !== undefined){
+if(!(validate24(data37.stripQuery, {instancePath:instancePath+"/redirect/stripQuery",parentData:data37,parentDataProperty:"stripQuery",rootData}))){
 vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
 errors = vErrors.length;
 }
 }
 } else {
-const err52 = {instancePath:instancePath+"/redirect",schemaPath:"#/definitions/route/properties/redirect/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err52);
-errors++;
-}
-}
-if(data.respond !== undefined){
-let data44 = data.respond;
-if(data44 && typeof data44 == "object" && !Array.isArray(data44)){
-if(data44.status === undefined){
-const err53 = {instancePath:instancePath+"/respond",schemaPath:"#/definitions/route/properties/respond/required",keyword:"required",params:{missingProperty: "status"}};
-(vErrors ??= []).push(err53);
-errors++;
-}
-for(const key11 in data44){
-if(!(((key11 === "status") || (key11 === "headers")) || (key11 === "body"))){
-const err54 = {instancePath:instancePath+"/respond",schemaPath:"#/definitions/route/properties/respond/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key11}};
+const err54 = {instancePath:instancePath+"/redirect",schemaPath:"#/definitions/route/properties/redirect/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err54);
 errors++;
 }
 }
-if(data44.status !== undefined){
-let data45 = data44.status;
-if(!(((typeof data45 == "number") && (!(data45 % 1) && !isNaN(data45))) && (isFinite(data45)))){
-const err55 = {instancePath:instancePath+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/type",keyword:"type",params:{type: "integer"}};
+if(data.respond !== undefined){
+let data45 = data.respond;
+if(data45 && typeof data45 == "object" && !Array.isArray(data45)){
+if(data45.status === undefined){
+const err55 = {instancePath:instancePath+"/respond",schemaPath:"#/definitions/route/properties/respond/required",keyword:"required",params:{missingProperty: "status"}};
 (vErrors ??= []).push(err55);
 errors++;
 }
-if((typeof data45 == "number") && (isFinite(data45))){
-if(data45 > 599 || isNaN(data45)){
-const err56 = {instancePath:instancePath+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/maximum",keyword:"maximum",params:{comparison: "<=", limit: 599}};
+for(const key11 in data45){
+if(!(((key11 === "status") || (key11 === "headers")) || (key11 === "body"))){
+const err56 = {instancePath:instancePath+"/respond",schemaPath:"#/definitions/route/properties/respond/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key11}};
 (vErrors ??= []).push(err56);
 errors++;
 }
-if(data45 < 200 || isNaN(data45)){
-const err57 = {instancePath:instancePath+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/minimum",keyword:"minimum",params:{comparison: ">=", limit: 200}};
+}
+if(data45.status !== undefined){
+let data46 = data45.status;
+if(!(((typeof data46 == "number") && (!(data46 % 1) && !isNaN(data46))) && (isFinite(data46)))){
+const err57 = {instancePath:instancePath+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/type",keyword:"type",params:{type: "integer"}};
 (vErrors ??= []).push(err57);
+errors++;
+}
+if((typeof data46 == "number") && (isFinite(data46))){
+if(data46 > 599 || isNaN(data46)){
+const err58 = {instancePath:instancePath+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/maximum",keyword:"maximum",params:{comparison: "<=", limit: 599}};
+(vErrors ??= []).push(err58);
+errors++;
+}
+if(data46 < 200 || isNaN(data46)){
+const err59 = {instancePath:instancePath+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/minimum",keyword:"minimum",params:{comparison: ">=", limit: 200}};
+(vErrors ??= []).push(err59);
 errors++;
 }
 }
 }
-if(data44.headers !== undefined){
-if(!(validate124(data44.headers, {instancePath:instancePath+"/respond/headers",parentData:data44,parentDataProperty:"headers",rootData}))){
+if(data45.headers !== undefined){
+if(!(validate124(data45.headers, {instancePath:instancePath+"/respond/headers",parentData:data45,parentDataProperty:"headers",rootData}))){
 vErrors = vErrors === null ? validate124.errors : vErrors.concat(validate124.errors);
 errors = vErrors.length;
 }
 }
-if(data44.body !== undefined){
-if(!(validate22(data44.body, {instancePath:instancePath+"/respond/body",parentData:data44,parentDataProperty:"body",rootData}))){
+if(data45.body !== undefined){
+if(!(validate22(data45.body, {instancePath:instancePath+"/respond/body",parentData:data45,parentDataProperty:"body",rootData}))){
 vErrors = vErrors === null ? validate22.errors : vErrors.concat(validate22.errors);
 errors = vErrors.length;
 }
 }
 } else {
-const err58 = {instancePath:instancePath+"/respond",schemaPath:"#/definitions/route/properties/respond/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err58);
+const err60 = {instancePath:instancePath+"/respond",schemaPath:"#/definitions/route/properties/respond/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err60);
 errors++;
 }
 }
 } else {
-const err59 = {instancePath,schemaPath:"#/definitions/route/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err59);
+const err61 = {instancePath,schemaPath:"#/definitions/route/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err61);
 errors++;
 }
 validate87.errors = vErrors;
@@ -1446,6 +1459,53 @@ const err0 = {instancePath,schemaPath:"#/definitions/array4/type",keyword:"type"
 errors++;
 }
 validate86.errors = vErrors;
+return errors === 0;
+}
+
+const schema30 = {"title":"retryBudget","type":"object","properties":{"budgetPercent":{"type":"number","minimum":0,"maximum":100},"minConcurrency":{"$ref":"#/definitions/integer2"}},"required":[],"additionalProperties":false};
+
+function validate160(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+let vErrors = null;
+let errors = 0;
+if(data && typeof data == "object" && !Array.isArray(data)){
+for(const key0 in data){
+if(!((key0 === "budgetPercent") || (key0 === "minConcurrency"))){
+const err0 = {instancePath,schemaPath:"#/definitions/retryBudget/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0}};
+(vErrors ??= []).push(err0);
+errors++;
+}
+}
+if(data.budgetPercent !== undefined){
+let data0 = data.budgetPercent;
+if((typeof data0 == "number") && (isFinite(data0))){
+if(data0 > 100 || isNaN(data0)){
+const err1 = {instancePath:instancePath+"/budgetPercent",schemaPath:"#/definitions/retryBudget/properties/budgetPercent/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100}};
+(vErrors ??= []).push(err1);
+errors++;
+}
+if(data0 < 0 || isNaN(data0)){
+const err2 = {instancePath:instancePath+"/budgetPercent",schemaPath:"#/definitions/retryBudget/properties/budgetPercent/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+(vErrors ??= []).push(err2);
+errors++;
+}
+} else {
+const err3 = {instancePath:instancePath+"/budgetPercent",schemaPath:"#/definitions/retryBudget/properties/budgetPercent/type",keyword:"type",params:{type: "number"}};
+(vErrors ??= []).push(err3);
+errors++;
+}
+}
+if(data.minConcurrency !== undefined){
+if(!(validate34(data.minConcurrency, {instancePath:instancePath+"/minConcurrency",parentData:data,parentDataProperty:"minConcurrency",rootData}))){
+vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err4 = {instancePath,schemaPath:"#/definitions/retryBudget/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err4);
+errors++;
+}
+validate160.errors = vErrors;
 return errors === 0;
 }
 
@@ -2921,7 +2981,7 @@ if(data98.circuitBreakers !== undefined){
 let data123 = data98.circuitBreakers;
 if(data123 && typeof data123 == "object" && !Array.isArray(data123)){
 for(const key22 in data123){
-if(!((((key22 === "maxConnections") || (key22 === "maxPendingRequests")) || (key22 === "maxRequests")) || (key22 === "maxRetries"))){
+if(!(((((((key22 === "maxConnections") || (key22 === "maxPendingRequests")) || (key22 === "maxRequests")) || (key22 === "maxRetries")) || (key22 === "retryBudget")) || (key22 === "perHost")) || (key22 === "high"))){
 const err138 = {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key22}};
 (vErrors ??= []).push(err138);
 errors++;
@@ -2951,27 +3011,107 @@ vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.error
 errors = vErrors.length;
 }
 }
-} else {
-const err139 = {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/type",keyword:"type",params:{type: "object"}};
+if(data123.retryBudget !== undefined){
+if(!(validate160(data123.retryBudget, {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/retryBudget",parentData:data123,parentDataProperty:"retryBudget",rootData}))){
+vErrors = vErrors === null ? validate160.errors : vErrors.concat(validate160.errors);
+errors = vErrors.length;
+}
+}
+if(data123.perHost !== undefined){
+let data129 = data123.perHost;
+if(data129 && typeof data129 == "object" && !Array.isArray(data129)){
+for(const key23 in data129){
+if(!((key23 === "maxConnections") || (key23 === "maxRequests"))){
+const err139 = {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/perHost",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/perHost/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key23}};
 (vErrors ??= []).push(err139);
 errors++;
 }
 }
+if(data129.maxConnections !== undefined){
+if(!(validate34(data129.maxConnections, {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/perHost/maxConnections",parentData:data129,parentDataProperty:"maxConnections",rootData}))){
+vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+errors = vErrors.length;
+}
+}
+if(data129.maxRequests !== undefined){
+if(!(validate34(data129.maxRequests, {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/perHost/maxRequests",parentData:data129,parentDataProperty:"maxRequests",rootData}))){
+vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+errors = vErrors.length;
+}
+}
 } else {
-const err140 = {instancePath:instancePath+"/clusters/" + i13,schemaPath:"#/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
+const err140 = {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/perHost",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/perHost/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err140);
 errors++;
 }
 }
-} else {
-const err141 = {instancePath:instancePath+"/clusters",schemaPath:"#/properties/clusters/type",keyword:"type",params:{type: "array"}};
+if(data123.high !== undefined){
+let data132 = data123.high;
+if(data132 && typeof data132 == "object" && !Array.isArray(data132)){
+for(const key24 in data132){
+if(!(((((key24 === "maxConnections") || (key24 === "maxPendingRequests")) || (key24 === "maxRequests")) || (key24 === "maxRetries")) || (key24 === "retryBudget"))){
+const err141 = {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/high",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/high/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key24}};
 (vErrors ??= []).push(err141);
 errors++;
 }
 }
+if(data132.maxConnections !== undefined){
+if(!(validate34(data132.maxConnections, {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/high/maxConnections",parentData:data132,parentDataProperty:"maxConnections",rootData}))){
+vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+errors = vErrors.length;
+}
+}
+if(data132.maxPendingRequests !== undefined){
+if(!(validate34(data132.maxPendingRequests, {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/high/maxPendingRequests",parentData:data132,parentDataProperty:"maxPendingRequests",rootData}))){
+vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+errors = vErrors.length;
+}
+}
+if(data132.maxRequests !== undefined){
+if(!(validate34(data132.maxRequests, {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/high/maxRequests",parentData:data132,parentDataProperty:"maxRequests",rootData}))){
+vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+errors = vErrors.length;
+}
+}
+if(data132.maxRetries !== undefined){
+if(!(validate34(data132.maxRetries, {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/high/maxRetries",parentData:data132,parentDataProperty:"maxRetries",rootData}))){
+vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+errors = vErrors.length;
+}
+}
+if(data132.retryBudget !== undefined){
+if(!(validate160(data132.retryBudget, {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/high/retryBudget",parentData:data132,parentDataProperty:"retryBudget",rootData}))){
+vErrors = vErrors === null ? validate160.errors : vErrors.concat(validate160.errors);
+errors = vErrors.length;
+}
+}
 } else {
-const err142 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"}};
+const err142 = {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/high",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/high/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err142);
+errors++;
+}
+}
+} else {
+const err143 = {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err143);
+errors++;
+}
+}
+} else {
+const err144 = {instancePath:instancePath+"/clusters/" + i13,schemaPath:"#/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err144);
+errors++;
+}
+}
+} else {
+const err145 = {instancePath:instancePath+"/clusters",schemaPath:"#/properties/clusters/type",keyword:"type",params:{type: "array"}};
+(vErrors ??= []).push(err145);
+errors++;
+}
+}
+} else {
+const err146 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err146);
 errors++;
 }
 validate21.errors = vErrors;

@@ -1,7 +1,7 @@
 // /clusters: each cluster's limits and each host's ledger, summed over the workers, in Envoy's two forms.
 // Primary thread; read only.
 
-import type { ClusterConfig } from '../../config/snapshot.ts';
+import type { BreakerLimits, ClusterConfig } from '../../config/snapshot.ts';
 import * as stats from '../../observe/stat-names.ts';
 import type { Answer, CompileMatcher, Page, TextMatcher } from './page.ts';
 import { json, text } from './page.ts';
@@ -57,7 +57,8 @@ function clusters(view: AdminView, compile: CompileMatcher, query: URLSearchPara
 function clusterText(cluster: ClusterConfig, published: Published, view: AdminView): string {
   const { name } = cluster;
   const lines = [`${name}::observability_name::${name}`];
-  for (const [key, value] of limitsOf(cluster)) lines.push(`${name}::default_priority::${key}::${value}`);
+  for (const [key, value] of limitsOf(cluster.circuitBreakers)) lines.push(`${name}::default_priority::${key}::${value}`);
+  for (const [key, value] of limitsOf(highLimits(cluster))) lines.push(`${name}::high_priority::${key}::${value}`);
   lines.push(`${name}::added_via_api::false`);
   cluster.endpoints.forEach((endpoint, i) => {
     const host = `${name}::${endpoint.text}`;
@@ -98,17 +99,23 @@ function clusterJson(cluster: ClusterConfig, published: Published, view: AdminVi
   return {
     name: cluster.name,
     host_statuses: hosts,
-    circuit_breakers: { thresholds: [Object.fromEntries(limitsOf(cluster))] },
+    circuit_breakers: {
+      thresholds: [Object.fromEntries(limitsOf(cluster.circuitBreakers)), { priority: 'HIGH', ...Object.fromEntries(limitsOf(highLimits(cluster))) }],
+    },
     observability_name: cluster.name,
   };
 }
 
-function limitsOf(cluster: ClusterConfig): [name: string, limit: number][] {
-  const { maxConnections, maxPendingRequests, maxRequests, maxRetries } = cluster.circuitBreakers;
+function highLimits({ circuitBreakers }: ClusterConfig): BreakerLimits {
+  return circuitBreakers.high ?? circuitBreakers;
+}
+
+/** A retry budget shows, as in Envoy, what it allows now: here, of an idle cluster. */
+function limitsOf({ maxConnections, maxPendingRequests, maxRequests, maxRetries, retryBudget = null }: BreakerLimits): [name: string, limit: number][] {
   return [
     ['max_connections', maxConnections || UNLIMITED],
     ['max_pending_requests', maxPendingRequests || UNLIMITED],
     ['max_requests', maxRequests || UNLIMITED],
-    ['max_retries', maxRetries || UNLIMITED],
+    ['max_retries', retryBudget === null ? maxRetries || UNLIMITED : retryBudget.minConcurrency],
   ];
 }
