@@ -17,7 +17,7 @@ class Stage {
   readonly loop = new FakeLoop();
   readonly sent: FromWorker[] = [];
   readonly runtime: WorkerRuntime;
-  private readonly state = new SharedState(SHAPES);
+  readonly state = new SharedState(SHAPES);
   private epoch = 0;
 
   constructor() {
@@ -27,6 +27,7 @@ class Stage {
       stripe,
       breakers: new BreakerTable(this.state.breakers, stripe.held),
       hostTable: this.state.hostTable,
+      overload: this.state.overload,
       makeNodeLoop: () => new FakeLoop(),
       variables: {},
       send: (message) => this.sent.push(message),

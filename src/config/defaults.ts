@@ -16,6 +16,27 @@ export const DEFAULTS = {
     watch: true,
     clusters: [],
   },
+  overload: {
+    /** Envoy: neither is limited without an overload manager. */
+    maxConnections: 0,
+    maxHeapSize: 0,
+    /** Envoy: refresh_interval 1 s. */
+    interval: '1s',
+  },
+  overloadActions: {
+    /** What Envoy's advice for the edge does at 95 %; the others are off there. */
+    stopAcceptingRequests: 0.95,
+    disableKeepAlive: 0,
+    closeIdleConnections: 0,
+    stopAcceptingConnections: 0,
+    rejectIncomingConnections: 0,
+  },
+  reduceTimeouts: {
+    /** The example of Envoy's documentation: from 85 to 95 %, down to 2 s. */
+    from: 0.85,
+    to: 0.95,
+    idle: '2s',
+  },
   admin: {
     /** Envoy documents 9901 throughout; loopback, because the pages are not protected. */
     address: '127.0.0.1:9901',

@@ -10,8 +10,24 @@ export interface ConfigDocument {
   logLevel?: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'off';
   drainTimeout?: string;
   watch?: boolean;
+  overload?: OverloadDocument;
   listeners: ListenerDocument[];
   clusters?: ClusterDocument[];
+}
+
+export interface OverloadDocument {
+  maxConnections?: number;
+  maxHeapSize?: number | string;
+  interval?: string;
+  /** Shares of `maxHeapSize`; 0: never. */
+  actions?: {
+    stopAcceptingRequests?: number;
+    disableKeepAlive?: number;
+    closeIdleConnections?: number;
+    stopAcceptingConnections?: number;
+    rejectIncomingConnections?: number;
+    reduceTimeouts?: { from?: number; to?: number; idle?: string };
+  };
 }
 
 export type EngineWord = 'auto' | 'epoll' | 'node' | 'uws';

@@ -3,7 +3,6 @@
 // Primary thread; constants only. Objects go by their `title` in the schema.
 
 export const LATER_KEYS: Readonly<Record<string, readonly string[]>> = {
-  configuration: ['overload'],
   http: ['tracing', 'localReplies'],
   filter: ['jwt', 'rateLimit', 'module', 'config'],
   virtualHost: ['retry', 'filters'],

@@ -16,12 +16,30 @@ export interface Snapshot {
   readonly logLevel: LogLevel;
   readonly drainTimeoutMs: number;
   readonly watch: boolean;
+  readonly overload: OverloadConfig;
   readonly listeners: readonly ListenerConfig[];
   readonly clusters: readonly ClusterConfig[];
   /** By cluster: the gRPC methods (`pkg.Service/Method`) that are counted by themselves there. Follows from the filters. */
   readonly grpcMethods: Readonly<Record<string, readonly string[]>>;
   /** Other files whose content is in here: certificates, keys. */
   readonly files: readonly string[];
+}
+
+export interface OverloadConfig {
+  /** Of callers, over all listeners and workers; 0: no limit. */
+  readonly maxConnections: number;
+  /** Of the whole process; 0: not watched. */
+  readonly maxHeapBytes: number;
+  readonly intervalMs: number;
+  /** From which share of `maxHeapBytes` on; 0: never. */
+  readonly actions: {
+    readonly stopAcceptingRequests: number;
+    readonly disableKeepAlive: number;
+    readonly closeIdleConnections: number;
+    readonly stopAcceptingConnections: number;
+    readonly rejectIncomingConnections: number;
+    readonly reduceTimeouts: { readonly from: number; readonly to: number; readonly idleMs: number } | null;
+  };
 }
 
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'off';

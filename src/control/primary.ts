@@ -19,6 +19,7 @@ import { describeListenError } from './listen-sockets.ts';
 import type { SocketDoor } from './listen-sockets.ts';
 import type { Logger } from './log.ts';
 import { messageOf } from './log.ts';
+import { OverloadWatch } from './overload.ts';
 import type { CheckedConfig, SharedMemory } from './publisher.ts';
 import { Publisher } from './publisher.ts';
 import type { ReloadResult } from './reload.ts';
@@ -102,6 +103,7 @@ export class Primary implements AdminView {
   private publisher: Publisher | null = null;
   private admin: AdminServer | null = null;
   private watch: ConfigWatch | null = null;
+  private overload: OverloadWatch | null = null;
   private phase: ServerState = 'PRE_INITIALIZING';
   private healthFailed = false;
   private cancelSweep: CancelTimer = () => undefined;
@@ -132,6 +134,12 @@ export class Primary implements AdminView {
       const { memory } = this.crew;
       this.cancelSweep = this.options.timers.every(SWEEP_MS, () => memory.sweep());
       this.supervisor = this.makeSupervisor(this.crew);
+      this.overload = new OverloadWatch(memory.overload, {
+        timers: this.options.timers,
+        logger: this.logger,
+        measure: () => process.memoryUsage.rss(),
+        connections: () => memory.connections(),
+      });
       const { supervisor, logs, time, ticketKeys } = this;
       this.publisher = new Publisher({ ...this.crew, supervisor, logs, time, ticketKeys });
       await this.startAdmin(snapshot, this.crew);
@@ -140,6 +148,7 @@ export class Primary implements AdminView {
       failOn(errors);
       failOn(await this.supervisor.start());
       failOn((await this.publisher.publish(config, table)).errors);
+      this.overload.follow(snapshot.overload);
       if (this.drained !== null) throw new StartError(['stopped before the start was complete']);
       this.phase = 'LIVE';
       await this.followFile(snapshot);
@@ -198,6 +207,7 @@ export class Primary implements AdminView {
     this.watch?.close();
     this.secrets.close();
     this.ticketKeys.close();
+    this.overload?.close();
     this.cancelSweep();
     await this.supervisor?.stop();
     await this.reloads.idle();
@@ -251,6 +261,7 @@ export class Primary implements AdminView {
   /** What applies to the primary itself. */
   private settle(before: Snapshot, after: Snapshot): void {
     if (before.logLevel !== after.logLevel) this.logger.level = after.logLevel;
+    this.overload?.follow(after.overload);
     const waits: string[] = [];
     if (before.workers !== after.workers) waits.push('workers');
     if (before.pinWorkers !== after.pinWorkers) waits.push('pinWorkers');
@@ -284,7 +295,7 @@ export class Primary implements AdminView {
   private async startAdmin(snapshot: Snapshot, crew: Crew): Promise<void> {
     if (snapshot.admin === null) return;
     const stats = crew.stats(() => this.ownStats(), () => this.published);
-    const hook = this.options.testHooks === true ? { hook: (worker: number, action: HookAction) => this.hook(worker, action) } : {};
+    const hook = this.options.testHooks === true ? { hook: (worker: number, action: HookAction) => this.hook(worker, action), pressure: (share: number | null) => this.overload?.inject(share) } : {};
     const server = new AdminServer({ view: this, stats, compile: this.options.compile, logger: this.logger, ...hook });
     try {
       this.adminAddress = await server.listen(snapshot.admin);
@@ -304,6 +315,7 @@ export class Primary implements AdminView {
   }
 
   private ownStats(): readonly StatLine[] {
+    const overload = this.overload?.stats() ?? [];
     return serverStats({
       daysUntilFirstExpiry: this.certificates.daysUntilFirstExpiry(this.time.wallMs()),
       uptimeMs: this.uptimeMs,
@@ -316,7 +328,7 @@ export class Primary implements AdminView {
       reloads: this.reloads.stats,
       counts: this.publisher?.counts ?? new UpdateCounts(),
       files: this.logs.stats,
-    });
+    }).concat(overload);
   }
 
   // ---- what the admin pages see ----

@@ -17,6 +17,7 @@ import { WorkerSlot } from './worker-slot.ts';
 export interface WorkerMemory {
   readonly breakers: SharedArrayBuffer;
   readonly hosts: SharedArrayBuffer;
+  readonly overloadWords: SharedArrayBuffer;
   stripe(index: number): SharedArrayBuffer;
   /** Gives back what the worker held in the breaker table. */
   giveBack(index: number): void;
@@ -173,7 +174,7 @@ export class Supervisor {
     const { script, engine, memory, logger, timers } = this.options;
     return new WorkerSlot({
       script,
-      start: { index, cpu, engine, stripe: memory.stripe(index), breakers: memory.breakers, hosts: memory.hosts },
+      start: { index, cpu, engine, stripe: memory.stripe(index), breakers: memory.breakers, hosts: memory.hosts, overload: memory.overloadWords },
       logger,
       timers,
       graceMs: this.limits.stopGraceMs,

@@ -12,6 +12,7 @@ export interface WorkerStart {
   readonly stripe: SharedArrayBuffer;
   readonly breakers: SharedArrayBuffer;
   readonly hosts: SharedArrayBuffer;
+  readonly overload: SharedArrayBuffer;
   /** `epoll` when the primary could load the system layer. */
   readonly engine: 'epoll' | 'node';
 }

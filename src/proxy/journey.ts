@@ -17,6 +17,7 @@ import type { FilterChain } from '../filter/chain.ts';
 import { codeSlot } from '../observe/code-slots.ts';
 import { record } from '../observe/histogram.ts';
 import * as S from '../observe/stat-names.ts';
+import { STOP_ACCEPTING_REQUESTS } from '../shared/overload.ts';
 import { ROUTE_FORWARD, ROUTE_REDIRECT, type CompiledRoute } from '../route/compiled-route.ts';
 import { redirectLocation } from '../route/rewrite.ts';
 import { editAnswer, editLocalReply } from './answer.ts';
@@ -24,7 +25,7 @@ import { callTimeout, grpcReply, noteAnswerEnd, noteAnswerHead } from './grpc.ts
 import { clusterOf, editRequest } from './onward.ts';
 import { GONE, IDLE_DOWN, IDLE_UP, MALFORMED, NO_HOST, TIMED_OUT, TOO_LARGE, TOO_LONG, TOO_SLOW } from './faults.ts';
 import { Flow } from './flow.ts';
-import { detailsAfterStart, replyOf, type LocalReply } from './reply.ts';
+import { detailsAfterStart, OVERLOADED, replyOf, type LocalReply } from './reply.ts';
 import { refusalOfUpgrade } from './tunnel.ts';
 
 const FREE = 0;
@@ -71,6 +72,11 @@ export class Journey extends Flow implements TimerTarget {
     const { runtime, reqHead } = this;
     this.start();
     this.moreNow = more;
+    if (runtime.tools.overload.isFull(STOP_ACCEPTING_REQUESTS)) {
+      this.count(S.DOWN_RQ_OVERLOAD_CLOSE);
+      this.reply(OVERLOADED);
+      return;
+    }
     this.count(S.RQ_TOTAL);
     if (runtime.filters !== null) {
       this.chain = runtime.filters();

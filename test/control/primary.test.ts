@@ -12,6 +12,7 @@ import type { Address } from '../../src/core/address.ts';
 import { formatAddress } from '../../src/core/address.ts';
 import { systemTimers } from '../../src/core/host-timer.ts';
 import { ask } from '../support/ask.ts';
+import { OverloadState } from '../../src/shared/overload.ts';
 import { LogProbe } from '../support/log-probe.ts';
 import { listenerConfig, snapshot, withAccessLog } from '../support/snapshots.ts';
 
@@ -33,6 +34,9 @@ class World {
   readonly memory: SharedMemory = {
     breakers: this.breakers,
     hosts: this.breakers,
+    overloadWords: this.breakers,
+    overload: new OverloadState(this.breakers),
+    connections: () => 0,
     stripe: (index) => (this.stripes[index] ??= new SharedArrayBuffer(64)),
     giveBack: () => undefined,
     zeroGauges: () => undefined,

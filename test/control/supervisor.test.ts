@@ -15,6 +15,7 @@ const script = new URL('../support/fake-worker.js', import.meta.url);
 class FakeMemory implements WorkerMemory {
   readonly breakers = new SharedArrayBuffer(64);
   readonly hosts = new SharedArrayBuffer(64);
+  readonly overloadWords = new SharedArrayBuffer(64);
   readonly stripes: SharedArrayBuffer[] = [];
   readonly book: string[] = [];
 

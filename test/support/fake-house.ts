@@ -23,6 +23,7 @@ import { TcpRoad } from '../../src/proxy/tcp-road.ts';
 import { compileTcp } from '../../src/proxy/tcp-runtime.ts';
 import { BREAKER_ROW, BreakerTable, HELD_ROW, RES_CX, RES_PENDING, RES_RQ, RES_RETRY, type Resource } from '../../src/shared/breaker-table.ts';
 import { HOST_ROW, HostTable } from '../../src/shared/host-table.ts';
+import { OVERLOAD_BYTES, OverloadState, PROCESS_ROW } from '../../src/shared/overload.ts';
 import type { ClusterPlan, HostPlan } from '../../src/shared/plan.ts';
 import type { FakeConn } from './fake-conn.ts';
 import { FakeLoop } from './fake-loop.ts';
@@ -43,7 +44,8 @@ const RESOURCES: readonly (readonly [name: string, resource: Resource])[] = [
 export class SharedBreakers {
   readonly buffer: SharedArrayBuffer = new SharedArrayBuffer(ROWS * BREAKER_ROW * 4);
   readonly hosts: SharedArrayBuffer = new SharedArrayBuffer(ROWS * HOST_ROW * 4);
-  readonly rows = new Map<string, number>();
+  readonly overload: SharedArrayBuffer = new SharedArrayBuffer(OVERLOAD_BYTES);
+  readonly rows = new Map<string, number>([['process', PROCESS_ROW]]);
 
   /** The row of this name in the breaker table, with that of the high priority behind it. */
   row(name: string): number {
@@ -71,6 +73,7 @@ export class FakeHouse {
   readonly buckets: Uint32Array = new Uint32Array(HISTOGRAMS * HISTOGRAM_WORDS);
   readonly breakers: BreakerTable;
   readonly hostTable: HostTable;
+  readonly overload: OverloadState;
   readonly shared: SharedBreakers;
   readonly out: OutBuffer = new OutBuffer();
   readonly random: Random;
@@ -92,15 +95,16 @@ export class FakeHouse {
     this.shared = options.shared ?? new SharedBreakers();
     this.breakers = new BreakerTable(this.shared.buffer, new Int32Array(ROWS * HELD_ROW));
     this.hostTable = new HostTable(this.shared.hosts);
+    this.overload = new OverloadState(this.shared.overload);
     this.random = new Random([seed, Math.imul(seed, 0x9e3779b1), ~seed, 7]);
     this.logs = new AccessLogBatch((_path, bytes) => {
       this.lines.push(...Buffer.from(bytes).toString('latin1').split('\n').slice(0, -1));
     });
-    const { loop, cells, buckets, breakers, hostTable, out, random } = this;
+    const { loop, cells, buckets, breakers, hostTable, overload, out, random } = this;
     const { clock, timers } = loop;
     this.clusterTools = { loop, clock, cells, buckets, breakers, hostTable, random, out };
-    this.listenTools = { random, clock, timers, cells, buckets, breakers, out, atTurnEnd: (fn) => loop.atTurnEnd(fn) };
-    this.roadTools = { clock, timers, cells, buckets, random, date: new DateText(clock), journeys: this.journeys, logBatch: this.logs };
+    this.listenTools = { random, clock, timers, cells, buckets, breakers, overload, out, atTurnEnd: (fn) => loop.atTurnEnd(fn) };
+    this.roadTools = { clock, timers, cells, buckets, overload, random, date: new DateText(clock), journeys: this.journeys, logBatch: this.logs };
   }
 
   // ---- making ----

@@ -6,6 +6,7 @@ import { Place } from '../place.ts';
 import type { SecretFiles, SecretTools } from '../secrets.ts';
 import { checkClusters } from './clusters.ts';
 import { checkListeners } from './listeners.ts';
+import { checkOverload } from './overload.ts';
 
 export interface CheckTools {
   /** What is wrong with a text that holds access-log operators, or null: `observe` knows them. */
@@ -25,6 +26,7 @@ export function checkDocument(document: unknown, tools: CheckTools, secrets: Sec
   const root = new Place(document);
   const scope: CheckScope = { problems: [], tools, secrets, clusterNames: clusterNames(root.at('clusters')) };
   checkClusters(root.at('clusters'), scope);
+  checkOverload(root.at('overload'), scope.problems);
   checkListeners(root, scope);
   return scope.problems;
 }
