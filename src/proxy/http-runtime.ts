@@ -13,7 +13,6 @@ import type { ChainMaker } from '../filter/registry.ts';
 import type { RouteTable } from '../route/match.ts';
 import type { DateText } from './date-text.ts';
 import type { Journeys } from './journeys.ts';
-import type { OverloadState } from '../shared/overload.ts';
 
 /** What a worker lends to the road. */
 export interface RoadTools {
@@ -21,7 +20,8 @@ export interface RoadTools {
   readonly timers: TimerSet;
   readonly cells: Float64Array;
   readonly buckets: Uint32Array;
-  readonly overload: OverloadState;
+  /** Of the process (`shared/overload.ts`). */
+  readonly overload: { readonly stopsRequests: boolean };
   readonly random: Random;
   readonly date: DateText;
   readonly journeys: Journeys;

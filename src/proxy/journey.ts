@@ -17,7 +17,6 @@ import type { FilterChain } from '../filter/chain.ts';
 import { codeSlot } from '../observe/code-slots.ts';
 import { record } from '../observe/histogram.ts';
 import * as S from '../observe/stat-names.ts';
-import { STOP_ACCEPTING_REQUESTS } from '../shared/overload.ts';
 import { ROUTE_FORWARD, ROUTE_REDIRECT, type CompiledRoute } from '../route/compiled-route.ts';
 import { redirectLocation } from '../route/rewrite.ts';
 import { editAnswer, editLocalReply } from './answer.ts';
@@ -72,7 +71,7 @@ export class Journey extends Flow implements TimerTarget {
     const { runtime, reqHead } = this;
     this.start();
     this.moreNow = more;
-    if (runtime.tools.overload.isFull(STOP_ACCEPTING_REQUESTS)) {
+    if (runtime.tools.overload.stopsRequests) {
       this.count(S.DOWN_RQ_OVERLOAD_CLOSE);
       this.reply(OVERLOADED);
       return;

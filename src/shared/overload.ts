@@ -40,6 +40,11 @@ export class OverloadState {
     return this.words[action] === FULL;
   }
 
+  /** Every request is to be answered with 503 at once. */
+  get stopsRequests(): boolean {
+    return this.words[STOP_ACCEPTING_REQUESTS] === FULL;
+  }
+
   level(action: OverloadAction): number {
     return this.words[action]! / FULL;
   }
