@@ -28,6 +28,7 @@ import { compileServerTls } from './security/compile.ts';
 import type { ServerTls } from './security/tls-settings.ts';
 import type { Breakers } from './shared/breaker-table.ts';
 import type { HostTable } from './shared/host-table.ts';
+import { STOP_ACCEPTING_CONNECTIONS, type OverloadState } from './shared/overload.ts';
 import type { ListenerPlan, Plan } from './shared/plan.ts';
 import type { Stripe } from './shared/stripe.ts';
 
@@ -93,6 +94,7 @@ export interface WorkerParts {
   readonly hostTable: HostTable;
   /** What limits share (`shared/limit-words.ts`). */
   readonly limitWords: Int32Array;
+  readonly overload: OverloadState;
   /** A second loop, on `node:net`, for listeners that ask for it. */
   makeNodeLoop(): Loop;
   /** For `%ENVIRONMENT(X)%`. */
@@ -119,18 +121,19 @@ export class WorkerRuntime implements TimerTarget {
   private onDrained: (() => void) | null = null;
 
   constructor(parts: WorkerParts) {
-    const { loop, stripe, breakers, hostTable } = parts;
+    const { loop, stripe, breakers, hostTable, overload } = parts;
     const random = new Random();
     const out = new OutBuffer();
     this.parts = parts;
     this.clusterTools = { loop, clock: loop.clock, cells: stripe.cells, buckets: stripe.buckets, breakers, hostTable, random, out, clusterNamed: (name) => this.current?.clusters.get(name), reportOutlier: (finding) => parts.send({ type: 'outlier', ...finding }) };
-    this.listenTools = { random, clock: loop.clock, timers: loop.timers, cells: stripe.cells, buckets: stripe.buckets, breakers, out, atTurnEnd: (fn) => loop.atTurnEnd(fn) };
+    this.listenTools = { random, clock: loop.clock, timers: loop.timers, cells: stripe.cells, buckets: stripe.buckets, breakers, overload, out, atTurnEnd: (fn) => loop.atTurnEnd(fn) };
     this.logs = new AccessLogBatch((path, bytes) => parts.send({ type: 'accessLog', path, bytes }));
     this.roadTools = {
       clock: loop.clock,
       timers: loop.timers,
       cells: stripe.cells,
       buckets: stripe.buckets,
+      overload,
       random,
       date: new DateText(loop.clock),
       journeys: new Journeys(),
@@ -248,8 +251,19 @@ export class WorkerRuntime implements TimerTarget {
     const quiet = loop.openConns + (this.nodeLoop?.openConns ?? 0) + this.leaving.size === 0 && this.logs.isEmpty;
     loop.timers.arm(this.timer, quiet ? QUIET_TICK_MS : TICK_MS);
     this.logs.tick(loop.clock.now);
-    if (this.current !== null) for (const cluster of this.current.clusters.values()) cluster.scarcity.yieldIdle();
+    if (this.current !== null) for (const cluster of this.current.clusters.values()) cluster.yieldIdle();
+    this.relieve();
     if (this.leaving.size > 0) this.checkDrained();
+  }
+
+  /** What overload asks of connections that nothing else is moving. */
+  private relieve(): void {
+    if (this.current === null) return;
+    const hold = this.parts.overload.isFull(STOP_ACCEPTING_CONNECTIONS);
+    for (const { door, listener } of this.current.doors.values()) {
+      listener?.hold(hold);
+      door.relieve();
+    }
   }
 
   private assemble(epoch: number, snapshot: Snapshot, plan: Plan, sockets: Readonly<Record<string, ListenSocket>>): Assembly {
@@ -338,7 +352,8 @@ export class WorkerRuntime implements TimerTarget {
   private makeUwsDoor(config: HttpListenerConfig, socket: ListenSocket, { road, places }: Behind): HttpEntry {
     const http = new UwsListener(config, places, road, { ...this.listenTools, uws: this.uws! });
     const stop = (done: () => void): void => http.stop(done);
-    return { http, listen: async () => ({ address: await http.listen(socket.address), stop }) };
+    // It cannot be held: it refuses connections instead.
+    return { http, listen: async () => ({ address: await http.listen(socket.address), stop, hold: () => undefined }) };
   }
 
   private makeHttpDoor(config: HttpListenerConfig, socket: ListenSocket, { road, places }: Behind): HttpEntry {

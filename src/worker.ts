@@ -9,6 +9,7 @@ import { closeUwsAtExit } from './listen/uws.ts';
 import { BreakerTable } from './shared/breaker-table.ts';
 import { DescriptorBits } from './shared/descriptors.ts';
 import { HostTable } from './shared/host-table.ts';
+import { OverloadState } from './shared/overload.ts';
 import type { Plan } from './shared/plan.ts';
 import { Stripe } from './shared/stripe.ts';
 import { WorkerRuntime } from './worker-runtime.ts';
@@ -39,6 +40,7 @@ const runtime = new WorkerRuntime({
   breakers: new BreakerTable(start.breakers, stripe.held),
   hostTable: new HostTable(start.hosts),
   limitWords: new Int32Array(start.limits),
+  overload: new OverloadState(start.overload),
   makeNodeLoop: () => createLoop('node', { clock: loop.clock, ledger, firstConnId: start.index + 1 + CONNECTION_ID_STEP / 2, connIdStep: CONNECTION_ID_STEP }),
   variables: process.env,
   send,

@@ -17,7 +17,7 @@ class Stage {
   readonly loop = new FakeLoop();
   readonly sent: FromWorker[] = [];
   readonly runtime: WorkerRuntime;
-  private readonly state = new SharedState(SHAPES);
+  readonly state = new SharedState(SHAPES);
   private epoch = 0;
 
   constructor() {
@@ -28,6 +28,7 @@ class Stage {
       breakers: new BreakerTable(this.state.breakers, stripe.held),
       hostTable: this.state.hostTable,
       limitWords: new Int32Array(this.state.limits),
+      overload: this.state.overload,
       makeNodeLoop: () => new FakeLoop(),
       variables: {},
       send: (message) => this.sent.push(message),

@@ -6,7 +6,6 @@ import type { Stream } from '../core/stream.ts';
 import { Timer, type TimerTarget } from '../core/timer.ts';
 import { CLOSED_LOCAL, type CloseReason, type Conn, type ConnOwner } from '../io/conn.ts';
 import * as S from '../observe/stat-names.ts';
-import type { Cluster } from './cluster.ts';
 import { CONNECT_TIMEOUT, connectFault } from './connect-fault.ts';
 import { H1Pool } from './h1-pool.ts';
 import { H1Up } from './h1-up.ts';
@@ -14,6 +13,7 @@ import { H2Pool } from './h2-pool.ts';
 import { H2Up } from './h2-up.ts';
 import type { Host } from './host.ts';
 import type { HostPool } from './host-pool.ts';
+import type { Lane } from './lane.ts';
 import type { Pool } from './pool.ts';
 
 export class AutoPool implements Pool {
@@ -21,9 +21,9 @@ export class AutoPool implements Pool {
   private readonly http2: H2Pool;
   private speaksHttp2 = true;
 
-  constructor(cluster: Cluster, host: Host, serverName = '') {
-    this.http1 = new AutoH1Pool(this, cluster, host, serverName);
-    this.http2 = new AutoH2Pool(this, cluster, host, serverName);
+  constructor(lane: Lane, host: Host, serverName = '') {
+    this.http1 = new AutoH1Pool(this, lane, host, serverName);
+    this.http2 = new AutoH2Pool(this, lane, host, serverName);
   }
 
   get host(): Host {
@@ -85,8 +85,8 @@ export class AutoPool implements Pool {
 class AutoH1Pool extends H1Pool {
   private readonly auto: AutoPool;
 
-  constructor(auto: AutoPool, cluster: Cluster, host: Host, serverName: string) {
-    super(cluster, host, false, serverName);
+  constructor(auto: AutoPool, lane: Lane, host: Host, serverName: string) {
+    super(lane, host, false, serverName);
     this.auto = auto;
   }
 
@@ -98,8 +98,8 @@ class AutoH1Pool extends H1Pool {
 class AutoH2Pool extends H2Pool {
   private readonly auto: AutoPool;
 
-  constructor(auto: AutoPool, cluster: Cluster, host: Host, serverName: string) {
-    super(cluster, host, serverName);
+  constructor(auto: AutoPool, lane: Lane, host: Host, serverName: string) {
+    super(lane, host, serverName);
     this.auto = auto;
   }
 
@@ -148,7 +148,7 @@ class AutoDial implements ConnOwner, TimerTarget {
     pool.countClosed(this.since, why === CLOSED_LOCAL, false);
     pool.handshakeFailed(conn);
     pool.connectFailed(this.timedOut ? CONNECT_TIMEOUT : connectFault(conn.error));
-    pool.cluster.scarcity.freed();
+    pool.lane.scarcity.freed();
   }
 
   onTimer(): void {

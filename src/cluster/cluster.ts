@@ -11,14 +11,16 @@ import type { Loop } from '../io/conn.ts';
 import { compileClientTls } from '../security/compile.ts';
 import type { ClientTls } from '../security/tls-settings.ts';
 import type { StreamRecord } from '../core/stream.ts';
-import { RES_CX, RES_RETRY, type Breakers } from '../shared/breaker-table.ts';
+import { RES_CX, RES_PENDING, RES_RETRY, RES_RQ, type Breakers } from '../shared/breaker-table.ts';
 import type { HostTable } from '../shared/host-table.ts';
 import type { ClusterPlan } from '../shared/plan.ts';
+import { retryLimit } from '../shared/retry-budget.ts';
 import { drainHost, Host, placeHost } from './host.ts';
 import { HostSets } from './host-sets.ts';
 import { AutoPool } from './auto-pool.ts';
 import { H1Pool } from './h1-pool.ts';
 import { H2Pool } from './h2-pool.ts';
+import { Lane } from './lane.ts';
 import { OriginalDestinations } from './original-destinations.ts';
 import { Latency } from './lb/peak-ewma.ts';
 import type { Picker } from './pick.ts';
@@ -26,11 +28,13 @@ import { type OutlierFinding, OutlierWatch } from './outlier-watch.ts';
 import type { Pool } from './pool.ts';
 import { type NamedPool, NamedPools } from './named-pools.ts';
 import { StickyHosts } from './sticky.ts';
-import { Scarcity } from './scarcity.ts';
 import type { GroupTools } from './sets/group.ts';
 
 /** What TLS offers, by the cluster's protocol. */
 const ALPN = { http1: ['http/1.1'], http2: ['h2'], auto: ['h2', 'http/1.1'] } as const;
+
+/** How many other hosts are asked for in place of a full one, at most: where so many are full, the cluster is. */
+const MORE_PICKS = 64;
 
 /** What a worker lends to its clusters. */
 export interface ClusterTools {
@@ -57,6 +61,7 @@ export class Cluster {
   /** First cell of `cluster.NAME.ssl.*`. */
   readonly ssl: number;
   readonly histograms: number;
+  /** Row in the breaker table of requests with the default priority; the next one is that of the high priority. */
   readonly breakerRow: number;
   /** Row in the host table. */
   readonly row: number;
@@ -75,9 +80,14 @@ export class Cluster {
   private sticky: StickyHosts | null = null;
   /** Of the host table, when the picker was made. */
   private epoch = 0;
-  readonly scarcity: Scarcity;
   /** null: no outlier detection. */
   outlier: OutlierWatch | null = null;
+  /** Requests of the default priority. */
+  readonly lane: Lane;
+  /** Those of the high one; null until there has been one. */
+  private highLane: Lane | null = null;
+  /** How many requests a host carries at one time; 0: as many as there are. */
+  private hostCapacity = 0;
   /** Of the type originalDst: the hosts that callers bring. */
   private original: OriginalDestinations | null = null;
 
@@ -90,7 +100,7 @@ export class Cluster {
     this.histograms = plan.histograms;
     this.breakerRow = plan.breakers;
     this.row = plan.row;
-    this.scarcity = new Scarcity(this);
+    this.lane = new Lane(this, false);
     this.update(config, plan);
   }
 
@@ -107,13 +117,10 @@ export class Cluster {
       if (endpoint.hostname !== '') host.foundAs(endpoint.hostname);
       if (config.loadBalancing.policy === 'peakEwma') host.latency = old?.latency ?? new Latency();
       // A connection that told its host of a caller is that caller's, one that did not is nobody's: they do not mix.
-      // Requests under way give back what they took where they took it.
+      // What is held in one breaker row cannot be given back in another.
       if (sameWay && old !== undefined && old.pool !== null && old.breakers === host.breakers) {
         before.delete(endpoint.text);
-        host.pool = old.pool;
-        host.pool.host = host;
-        host.tunnels = old.tunnels;
-        if (host.tunnels !== null) host.tunnels.host = host;
+        host.inherit(old);
       } else {
         host.pool = this.makePool(config, host);
       }
@@ -127,6 +134,7 @@ export class Cluster {
     this.sticky = null;
     this.sets = new HostSets(config, hosts, this.setTools(config), this.sets);
     this.outlier = config.outlierDetection === null ? null : new OutlierWatch(this, config.outlierDetection);
+    this.hostCapacity = hostCapacity(config);
     this.makePicker();
     for (const gone of before.values()) drainHost(gone);
   }
@@ -138,7 +146,26 @@ export class Cluster {
       const host = this.stickyHost(stream.stickyHost);
       if (host !== null || stream.stickyOnly) return host;
     }
-    return this.picker!.pick(stream, tried);
+    const host = this.picker!.pick(stream, tried);
+    return this.hostCapacity === 0 || host === null || this.hasRoom(host) ? host : this.pickRoomy(stream, tried, host);
+  }
+
+  /** `full` carries as much as it may: another one, where the picker finds one that does not. */
+  private pickRoomy(stream: StreamRecord, tried: readonly Host[], full: Host): Host {
+    const avoided = [...tried, full];
+    for (let left = MORE_PICKS; left > 0; left--) {
+      const host = this.picker!.pick(stream, avoided);
+      if (host === null || avoided.includes(host)) continue;
+      if (this.hasRoom(host)) return host;
+      avoided.push(host);
+    }
+    return full;
+  }
+
+  private hasRoom(host: Host): boolean {
+    const { breakers } = this.tools;
+    const row = host.breakers;
+    return row < 0 || breakers.count(row, RES_RQ) + breakers.count(row, RES_PENDING) < this.hostCapacity;
   }
 
   /** Hashes of requests are looked at. */
@@ -179,13 +206,21 @@ export class Cluster {
     return this.hosts.some((other) => other.row === host.row);
   }
 
-  /** A request may be tried again; `retryDone` gives back what that takes. */
-  tryRetry(): boolean {
-    return this.tools.breakers.tryAcquire(this.breakerRow, RES_RETRY);
+  // ---- retries ----
+
+  /** One of the retries that may be under way at one time, over all workers. Whoever gets it gives it back by `retryDone`. */
+  tryRetry(high: boolean): boolean {
+    const { breakers } = this.tools;
+    const row = this.breakerRow + (high ? 1 : 0);
+    const { circuitBreakers } = this.config;
+    const budget = (high ? circuitBreakers.high : circuitBreakers)?.retryBudget ?? null;
+    if (budget === null) return breakers.tryAcquire(row, RES_RETRY);
+    return breakers.tryAcquireWithin(row, RES_RETRY, retryLimit(budget, breakers.count(row, RES_RQ) + breakers.count(row, RES_PENDING)));
   }
 
-  retryDone(): void {
-    this.tools.breakers.release(this.breakerRow, RES_RETRY);
+  /** That retry is no longer under way. */
+  retryDone(high: boolean): void {
+    this.tools.breakers.release(this.breakerRow + (high ? 1 : 0), RES_RETRY);
   }
 
   private makePicker(): void {
@@ -237,26 +272,44 @@ export class Cluster {
     if (this.opaque !== null) loop.forgetTls(this.opaque);
   }
 
-  /** Where CONNECT goes: on, to hosts that speak HTTP/2; to others by connections that carry the tunnel's bytes from the first on. */
-  tunnelsTo(host: Host): Pool {
-    if (this.config.protocol === 'http2') return host.pool!;
-    return (host.tunnels ??= new H1Pool(this, host, true));
+  /**
+   * The connections for a request to one host. A `tunnel` is what CONNECT asks for: it goes on, to hosts that speak HTTP/2;
+   * to others by connections that carry its bytes from the first on.
+   */
+  poolFor(host: Host, tunnel: boolean, high: boolean): Pool {
+    const raw = tunnel && this.config.protocol !== 'http2';
+    if (!high) return raw ? (host.tunnels ??= new H1Pool(this.lane, host, true)) : host.pool!;
+    const lane = (this.highLane ??= new Lane(this, true));
+    return raw ? (host.highTunnels ??= new H1Pool(lane, host, true)) : (host.highPool ??= this.makePool(this.config, host, lane));
   }
 
-  /** The connections for requests to one host. */
-  makePool(config: ClusterConfig, host: Host): Pool {
-    if (this.tls !== null && this.tls.serverName === '') return new NamedPools(this, host, (at, name) => this.makeNamedPool(config, at, name));
-    return this.makeNamedPool(config, host, '');
+  makePool(config: ClusterConfig, host: Host, lane: Lane = this.lane): Pool {
+    if (this.tls !== null && this.tls.serverName === '') return new NamedPools(this, host, (at, name) => this.makeNamedPool(config, at, lane, name));
+    return this.makeNamedPool(config, host, lane, '');
   }
 
   /** Those whose TLS asks for this name; '': for the one in the settings. */
-  private makeNamedPool(config: ClusterConfig, host: Host, serverName: string): NamedPool {
-    if (config.protocol === 'http2') return new H2Pool(this, host, serverName);
-    if (config.protocol === 'auto' && this.tls !== null) return new AutoPool(this, host, serverName);
-    return new H1Pool(this, host, false, serverName);
+  private makeNamedPool(config: ClusterConfig, host: Host, lane: Lane, serverName: string): NamedPool {
+    if (config.protocol === 'http2') return new H2Pool(lane, host, serverName);
+    if (config.protocol === 'auto' && this.tls !== null) return new AutoPool(lane, host, serverName);
+    return new H1Pool(lane, host, false, serverName);
+  }
+
+  /** Closes an idle connection that somebody in another worker waits for. Called on a slow tick. */
+  yieldIdle(): void {
+    this.lane.scarcity.yieldIdle();
+    this.highLane?.scarcity.yieldIdle();
   }
 
   openConnections(): number {
     return this.tools.breakers.count(this.breakerRow, RES_CX);
   }
+}
+
+/** By its own limits. Over HTTP/2 connections are shared, and their number says nothing of the requests. */
+function hostCapacity({ hostLimits = null, protocol, tls }: ClusterConfig): number {
+  if (hostLimits === null) return 0;
+  const { maxRequests, maxConnections } = hostLimits;
+  const byConnections = protocol === 'http1' || (protocol === 'auto' && tls === null) ? maxConnections : 0;
+  return maxRequests > 0 && byConnections > 0 ? Math.min(maxRequests, byConnections) : maxRequests || byConnections;
 }

@@ -6,10 +6,10 @@
 import type { Stream } from '../core/stream.ts';
 import * as S from '../observe/stat-names.ts';
 import type { ClientTls } from '../security/tls-settings.ts';
-import type { Cluster } from './cluster.ts';
 import { H1Up } from './h1-up.ts';
 import type { Host } from './host.ts';
 import { HostPool } from './host-pool.ts';
+import type { Lane } from './lane.ts';
 
 export class H1Pool extends HostPool {
   /** For CONNECT: nothing of HTTP goes over these connections. */
@@ -19,8 +19,8 @@ export class H1Pool extends HostPool {
   private oldest: H1Up | null = null;
   private resting = 0;
 
-  constructor(cluster: Cluster, host: Host, raw = false, serverName = '') {
-    super(cluster, host, serverName);
+  constructor(lane: Lane, host: Host, raw = false, serverName = '') {
+    super(lane, host, serverName);
     this.raw = raw;
   }
 
@@ -75,7 +75,7 @@ export class H1Pool extends HostPool {
   finished(up: H1Up, reusable: boolean): void {
     this.detached();
     const shared = this.cluster.config.proxyProtocol === null;
-    if (!reusable || !shared || (this.waiting.length > 0 && this.cluster.scarcity.mustGiveUp(this, true))) up.close();
+    if (!reusable || !shared || (this.waiting.length > 0 && this.lane.scarcity.mustGiveUp(this, true))) up.close();
     else this.offer(up);
   }
 
@@ -106,7 +106,7 @@ export class H1Pool extends HostPool {
       this.attach(up, stream);
       return;
     }
-    if (this.draining || this.raw || this.cluster.scarcity.mustGiveUp(this, false)) {
+    if (this.draining || this.raw || this.lane.scarcity.mustGiveUp(this, false)) {
       up.close();
       return;
     }

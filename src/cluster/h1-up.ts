@@ -303,7 +303,7 @@ export class H1Up implements ConnOwner, UpStream, OutHolder, TimerTarget {
       if (cutOff) this.countProtocolError();
       stream.upReset(why === CLOSED_LOCAL ? LOCAL_RESET : this.resetFault());
     }
-    pool.cluster.scarcity.freed();
+    pool.lane.scarcity.freed();
   }
 
   onTimer(): void {

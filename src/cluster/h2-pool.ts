@@ -5,7 +5,6 @@
 
 import { fault } from '../core/fault.ts';
 import { BODY_TUNNEL, UPGRADE_CONNECT, type Stream } from '../core/stream.ts';
-import { RES_RQ } from '../shared/breaker-table.ts';
 import { H2Up, MAX_STREAMS } from './h2-up.ts';
 import { HostPool } from './host-pool.ts';
 
@@ -82,7 +81,7 @@ export class H2Pool extends HostPool {
 
   /** Shall a connection close, because of a drain or for others that wait? `wanted`: it carries requests. */
   mustGiveUp(wanted: boolean): boolean {
-    return this.draining || this.cluster.scarcity.mustGiveUp(this, wanted);
+    return this.draining || this.lane.scarcity.mustGiveUp(this, wanted);
   }
 
   closed(up: H2Up, local: boolean, hadRequest: boolean): void {
@@ -97,12 +96,12 @@ export class H2Pool extends HostPool {
   }
 
   private connectMore(): void {
-    if (this.needsConnection && !this.connectOne()) this.cluster.scarcity.enter(this);
+    if (this.needsConnection && !this.connectOne()) this.lane.scarcity.enter(this);
   }
 
   private attach(up: H2Up, stream: Stream): void {
     if (stream.reqBody === BODY_TUNNEL && stream.upgrade !== UPGRADE_CONNECT && !up.h2.peer.connectProtocol) {
-      this.cluster.tools.breakers.release(this.cluster.breakerRow, RES_RQ);
+      this.giveRequest();
       stream.upFailed(NO_EXTENDED_CONNECT);
       return;
     }

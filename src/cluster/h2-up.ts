@@ -197,7 +197,7 @@ export class H2Up implements ConnOwner, H2Owner, AliveOwner, TimerTarget {
       pool.handshakeFailed(conn);
       pool.connectFailed(this.connectCause(conn, why));
     }
-    pool.cluster.scarcity.freed();
+    pool.lane.scarcity.freed();
   }
 
   private connectCause(conn: Conn, why: CloseReason): Fault {

@@ -16,12 +16,15 @@ import type { ClientTls } from '../security/tls-settings.ts';
 import { RES_CX, RES_PENDING, RES_RQ } from '../shared/breaker-table.ts';
 import type { Cluster } from './cluster.ts';
 import type { Host } from './host.ts';
+import type { Lane } from './lane.ts';
 import type { Pool } from './pool.ts';
 
 const OVERFLOW = fault('overflow', 'local', 'never', 'overflow');
 
 export abstract class HostPool implements Pool {
+  readonly lane: Lane;
   readonly cluster: Cluster;
+  /** One with another row in the breaker table never takes this one's place: what is held here is given back there. */
   host: Host;
   /** What TLS asks for (SNI); '': as the cluster's settings say. */
   readonly serverName: string;
@@ -31,8 +34,9 @@ export abstract class HostPool implements Pool {
   protected readonly waiting: RingQueue<Stream> = new RingQueue();
   protected draining = false;
 
-  constructor(cluster: Cluster, host: Host, serverName = '') {
-    this.cluster = cluster;
+  constructor(lane: Lane, host: Host, serverName = '') {
+    this.lane = lane;
+    this.cluster = lane.cluster;
     this.host = host;
     this.serverName = serverName;
   }
@@ -58,7 +62,7 @@ export abstract class HostPool implements Pool {
   /** Opens one connection if one is needed; false when the limit does not allow it. */
   connectOne(): boolean {
     if (!this.needsConnection) return true;
-    if (!this.cluster.scarcity.take()) return false;
+    if (!this.takeConnection()) return false;
     const { cells } = this.cluster.tools;
     this.connecting++;
     this.opened++;
@@ -101,7 +105,7 @@ export abstract class HostPool implements Pool {
     this.fewerWait();
     while (to.needsConnection) {
       if (to.connectOne()) continue;
-      to.cluster.scarcity.enter(to);
+      to.lane.scarcity.enter(to);
       return;
     }
   }
@@ -123,9 +127,8 @@ export abstract class HostPool implements Pool {
 
   /** The request was given up, or broke with its connection, or is over. */
   detached(): void {
-    const { breakers, cells } = this.cluster.tools;
-    breakers.release(this.cluster.breakerRow, RES_RQ);
-    if (this.host.breakers >= 0) breakers.release(this.host.breakers, RES_RQ);
+    const { cells } = this.cluster.tools;
+    this.giveRequest();
     cells[this.cluster.stats + S.UP_RQ_ACTIVE]!--;
     cells[this.host.cells + S.HOST_RQ_ACTIVE]!--;
   }
@@ -135,34 +138,37 @@ export abstract class HostPool implements Pool {
   /** The stream joins those who wait, and a connection is begun where one is needed. */
   protected wait(stream: Stream): void {
     const { cells, breakers } = this.cluster.tools;
-    if (!breakers.tryAcquire(this.cluster.breakerRow, RES_PENDING)) {
+    if (!breakers.tryAcquire(this.lane.row, RES_PENDING)) {
       this.overflow(stream);
       return;
     }
+    if (this.host.breakers >= 0) breakers.tryAcquire(this.host.breakers, RES_PENDING); // counted, not limited
     cells[this.cluster.stats + S.UP_RQ_PENDING_TOTAL]!++;
     cells[this.cluster.stats + S.UP_RQ_PENDING_ACTIVE]!++;
     cells[this.host.cells + S.HOST_RQ_PENDING]!++;
     this.waiting.push(stream);
     if (this.connectOne()) return;
     cells[this.cluster.stats + S.UP_CX_OVERFLOW]!++;
-    this.cluster.scarcity.enter(this);
+    this.lane.scarcity.enter(this);
   }
 
-  /** One of the cluster's requests; when there is none to be had, the stream has been told. */
+  /** One of the requests of the cluster and of the host; when there is none to be had, the stream has been told. */
   protected takeRequest(stream: Stream): boolean {
     const { breakers } = this.cluster.tools;
-    if (breakers.tryAcquire(this.cluster.breakerRow, RES_RQ)) {
-      if (this.takeOfHost()) return true;
-      breakers.release(this.cluster.breakerRow, RES_RQ);
+    const own = this.host.breakers;
+    if (breakers.tryAcquire(this.lane.row, RES_RQ)) {
+      if (own < 0 || breakers.tryAcquire(own, RES_RQ)) return true;
+      breakers.release(this.lane.row, RES_RQ);
     }
     this.overflow(stream);
     return false;
   }
 
-  /** One of the host's own requests, where they are counted over all workers. */
-  private takeOfHost(): boolean {
-    const row = this.host.breakers;
-    return row < 0 || this.cluster.tools.breakers.tryAcquire(row, RES_RQ);
+  /** Gives back what `takeRequest` took. */
+  protected giveRequest(): void {
+    const { breakers } = this.cluster.tools;
+    breakers.release(this.lane.row, RES_RQ);
+    if (this.host.breakers >= 0) breakers.release(this.host.breakers, RES_RQ);
   }
 
   /** The longest waiting request that may run, or undefined. */
@@ -205,7 +211,8 @@ export abstract class HostPool implements Pool {
       cells[stats + (local ? S.UP_CX_DESTROY_LOCAL_WITH_ACTIVE_RQ : S.UP_CX_DESTROY_REMOTE_WITH_ACTIVE_RQ)]!++;
     }
     record(tools.buckets, this.cluster.histograms + S.UP_CX_LENGTH_MS, (tools.clock.now - since) * 1000);
-    tools.breakers.release(this.cluster.breakerRow, RES_CX);
+    tools.breakers.release(this.lane.row, RES_CX);
+    if (this.host.breakers >= 0) tools.breakers.release(this.host.breakers, RES_CX);
   }
 
   protected overflow(stream: Stream): void {
@@ -214,12 +221,22 @@ export abstract class HostPool implements Pool {
   }
 
   protected fewerWait(): void {
-    if (!this.needsConnection) this.cluster.scarcity.leave(this);
+    if (!this.needsConnection) this.lane.scarcity.leave(this);
+  }
+
+  private takeConnection(): boolean {
+    const { breakers } = this.cluster.tools;
+    const own = this.host.breakers;
+    if (own >= 0 && !breakers.tryAcquire(own, RES_CX)) return false;
+    if (this.lane.scarcity.take()) return true;
+    if (own >= 0) breakers.release(own, RES_CX);
+    return false;
   }
 
   private leftQueue(): void {
     const { breakers, cells } = this.cluster.tools;
-    breakers.release(this.cluster.breakerRow, RES_PENDING);
+    breakers.release(this.lane.row, RES_PENDING);
+    if (this.host.breakers >= 0) breakers.release(this.host.breakers, RES_PENDING);
     cells[this.cluster.stats + S.UP_RQ_PENDING_ACTIVE]!--;
     cells[this.host.cells + S.HOST_RQ_PENDING]!--;
   }

@@ -32,6 +32,9 @@ export class Host {
   pool: Pool | null = null;
   /** Plain TCP connections, for CONNECT; null until one is wanted. */
   tunnels: Pool | null = null;
+  /** The same for requests of the high priority; null until there is one. */
+  highPool: Pool | null = null;
+  highTunnels: Pool | null = null;
 
   constructor(address: Address, text: string, weight: number, places: HostPlan) {
     this.address = address;
@@ -53,6 +56,15 @@ export class Host {
     this.shown = formatAddress(this.address);
     this.hostname = hostname;
   }
+
+  /** Takes over the connections of the one that this endpoint was until now. */
+  inherit(before: Host): void {
+    this.pool = before.pool;
+    this.tunnels = before.tunnels;
+    this.highPool = before.highPool;
+    this.highTunnels = before.highTunnels;
+    for (const pool of [this.pool, this.tunnels, this.highPool, this.highTunnels]) if (pool !== null) pool.host = this;
+  }
 }
 
 /** Tells a host where it belongs. */
@@ -66,4 +78,6 @@ export function placeHost(host: Host, { priority, zone, metadata }: EndpointConf
 export function drainHost(host: Host): void {
   host.pool?.drain();
   host.tunnels?.drain();
+  host.highPool?.drain();
+  host.highTunnels?.drain();
 }

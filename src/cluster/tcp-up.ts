@@ -10,7 +10,7 @@ import { record } from '../observe/histogram.ts';
 import { countFailedHandshake, countHandshake } from '../observe/ssl-stats.ts';
 import * as S from '../observe/stat-names.ts';
 import { handshakeFailure } from '../security/peer-check.ts';
-import { RES_CX, RES_PENDING } from '../shared/breaker-table.ts';
+import { RES_CX, RES_PENDING, RES_RQ, type Breakers } from '../shared/breaker-table.ts';
 import type { Cluster } from './cluster.ts';
 import type { Host } from './host.ts';
 
@@ -32,14 +32,9 @@ export class TcpUp implements ConnOwner, TimerTarget {
   /** Null when the cluster's limits say no, which is counted. */
   static open(cluster: Cluster, host: Host, passage: Passage, header: Buffer | null): TcpUp | null {
     const { breakers, cells } = cluster.tools;
-    const row = cluster.breakerRow;
-    if (!breakers.tryAcquire(row, RES_CX)) {
-      cells[cluster.stats + S.UP_CX_OVERFLOW]!++;
-      return null;
-    }
-    if (!breakers.tryAcquire(row, RES_PENDING)) {
-      breakers.release(row, RES_CX);
-      cells[cluster.stats + S.UP_RQ_PENDING_OVERFLOW]!++;
+    const short = take(breakers, cluster.breakerRow, host.breakers);
+    if (short >= 0) {
+      cells[cluster.stats + short]!++;
       return null;
     }
     return new TcpUp(cluster, host, passage, header);
@@ -143,6 +138,7 @@ export class TcpUp implements ConnOwner, TimerTarget {
     tools.loop.timers.disarm(this.timer);
     this.countEnd(why === CLOSED_LOCAL && !this.remoteEnded && !this.timedOut);
     tools.breakers.release(breakerRow, RES_CX);
+    if (this.host.breakers >= 0) giveToHost(tools.breakers, this.host.breakers);
     if (this.connected) {
       cells[stats + S.UP_RQ_ACTIVE]!--;
       cells[this.host.cells + S.HOST_RQ_ACTIVE]!--;
@@ -190,4 +186,30 @@ export class TcpUp implements ConnOwner, TimerTarget {
     }
     record(tools.buckets, histograms + S.UP_CX_LENGTH_MS, (tools.clock.now - this.since) * 1000);
   }
+}
+
+/** What a connection needs of the limits. @returns the counter of the one that says no, and then nothing is held; or -1. */
+function take(breakers: Breakers, row: number, own: number): number {
+  if (own >= 0 && !takeOfHost(breakers, own)) return S.UP_CX_OVERFLOW;
+  if (breakers.tryAcquire(row, RES_CX)) {
+    if (breakers.tryAcquire(row, RES_PENDING)) return -1;
+    breakers.release(row, RES_CX);
+    if (own >= 0) giveToHost(breakers, own);
+    return S.UP_RQ_PENDING_OVERFLOW;
+  }
+  if (own >= 0) giveToHost(breakers, own);
+  return S.UP_CX_OVERFLOW;
+}
+
+/** To its host a connection is one request as well, from the first on. */
+function takeOfHost(breakers: Breakers, own: number): boolean {
+  if (!breakers.tryAcquire(own, RES_CX)) return false;
+  if (breakers.tryAcquire(own, RES_RQ)) return true;
+  breakers.release(own, RES_CX);
+  return false;
+}
+
+function giveToHost(breakers: Breakers, own: number): void {
+  breakers.release(own, RES_CX);
+  breakers.release(own, RES_RQ);
 }

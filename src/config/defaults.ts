@@ -16,6 +16,27 @@ export const DEFAULTS = {
     watch: true,
     clusters: [],
   },
+  overload: {
+    /** Envoy: neither is limited without an overload manager. */
+    maxConnections: 0,
+    maxHeapSize: 0,
+    /** Envoy: refresh_interval 1 s. */
+    interval: '1s',
+  },
+  overloadActions: {
+    /** What Envoy's advice for the edge does at 95 %; the others are off there. */
+    stopAcceptingRequests: 0.95,
+    disableKeepAlive: 0,
+    closeIdleConnections: 0,
+    stopAcceptingConnections: 0,
+    rejectIncomingConnections: 0,
+  },
+  reduceTimeouts: {
+    /** The example of Envoy's documentation: from 85 to 95 %, down to 2 s. */
+    from: 0.85,
+    to: 0.95,
+    idle: '2s',
+  },
   admin: {
     /** Envoy documents 9901 throughout; loopback, because the pages are not protected. */
     address: '127.0.0.1:9901',
@@ -163,6 +184,8 @@ export const DEFAULTS = {
     invert: false,
   },
   forward: {
+    /** Envoy: RoutingPriority DEFAULT. */
+    priority: 'default',
     /** Envoy: route timeout 15 s. */
     timeout: '15s',
     /** Envoy: hash_policy empty. */
@@ -370,6 +393,16 @@ export const DEFAULTS = {
   outlierSuccessRate: { minimumHosts: 5, requestVolume: 100, stdevFactor: 1.9, enforcingPercent: 100, enforcingLocalOriginPercent: 100 },
   /** Envoy: failure_percentage_threshold 85, minimum_hosts 5, request_volume 50, enforced by 0 %. */
   outlierFailurePercentage: { threshold: 85, minimumHosts: 5, requestVolume: 50, enforcingPercent: 0, enforcingLocalOriginPercent: 0 },
+  retryBudget: {
+    /** Envoy: budget_percent 20, min_retry_concurrency 3. */
+    budgetPercent: 20,
+    minConcurrency: 3,
+  },
+  perHost: {
+    /** Envoy: no limits of single hosts unless configured. */
+    maxConnections: 0,
+    maxRequests: 0,
+  },
 } as const;
 
 /** Envoy: the max_interval of dns_failure_refresh_rate is ten times its base_interval. */

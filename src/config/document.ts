@@ -14,8 +14,24 @@ export interface ConfigDocument {
   watch?: boolean;
   zone?: string;
   localCluster?: string;
+  overload?: OverloadDocument;
   listeners: ListenerDocument[];
   clusters?: ClusterDocument[];
+}
+
+export interface OverloadDocument {
+  maxConnections?: number;
+  maxHeapSize?: number | string;
+  interval?: string;
+  /** Shares of `maxHeapSize`; 0: never. */
+  actions?: {
+    stopAcceptingRequests?: number;
+    disableKeepAlive?: number;
+    closeIdleConnections?: number;
+    stopAcceptingConnections?: number;
+    rejectIncomingConnections?: number;
+    reduceTimeouts?: { from?: number; to?: number; idle?: string };
+  };
 }
 
 export type EngineWord = 'auto' | 'epoll' | 'node' | 'uws';
@@ -270,6 +286,7 @@ export interface ForwardDocument {
   clusters?: { name: string; weight?: number }[];
   clusterHeader?: string;
   subset?: MetadataDocument;
+  priority?: 'default' | 'high';
   timeout?: string;
   idleTimeout?: string;
   grpcTimeoutHeaderMax?: string;
@@ -370,8 +387,21 @@ export interface ClusterDocument {
   http2?: { keepAliveInterval?: string; keepAliveTimeout?: string };
   /** At most one. */
   healthChecks?: HealthCheckDocument[];
-  circuitBreakers?: { maxConnections?: number; maxPendingRequests?: number; maxRequests?: number; maxRetries?: number };
   outlierDetection?: OutlierDocument;
+  circuitBreakers?: CircuitBreakersDocument;
+}
+
+export interface BreakerLimitsDocument {
+  maxConnections?: number;
+  maxPendingRequests?: number;
+  maxRequests?: number;
+  maxRetries?: number;
+  retryBudget?: { budgetPercent?: number; minConcurrency?: number };
+}
+
+export interface CircuitBreakersDocument extends BreakerLimitsDocument {
+  perHost?: { maxConnections?: number; maxRequests?: number };
+  high?: BreakerLimitsDocument;
 }
 
 export interface LoadBalancingDocument {

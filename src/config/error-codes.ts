@@ -64,6 +64,7 @@ export const ERROR_CODES = {
   // Warnings: the file is accepted
   'unreachable-route': 'Warning: an earlier route of the virtual host already takes every such request.',
   'empty-cluster': 'Warning: a cluster without endpoints answers every request with 503.',
+  'no-effect': 'Warning: another setting stands in for this one.',
   'expired-certificate': 'Warning: a certificate has expired, or is not valid yet.',
 } as const;
 

@@ -3,12 +3,10 @@
 // Primary thread; constants only. Objects go by their `title` in the schema.
 
 export const LATER_KEYS: Readonly<Record<string, readonly string[]>> = {
-  configuration: ['overload'],
   http: ['tracing', 'localReplies'],
   filter: ['jwt', 'rateLimit', 'module', 'config'],
-  forward: ['priority', 'mirror'],
+  forward: ['mirror'],
   connections: ['preconnect', 'pipelining'],
-  circuitBreakers: ['retryBudget', 'perHost', 'high'],
 };
 
 /** By `title.key`. */

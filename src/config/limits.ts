@@ -2,6 +2,8 @@
 
 /** Counts are kept in 32-bit cells. */
 export const MAX_COUNT = 2_147_483_647;
+/** What the process takes before it serves anybody: two threads of Node and their heaps. */
+export const MIN_HEAP_BYTES = 64 * 1024 * 1024;
 /** More threads than any machine has CPUs for is a typing error. */
 export const MAX_WORKERS = 1024;
 /** Smaller than this, no browser's request fits. */

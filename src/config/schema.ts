@@ -6,6 +6,7 @@ import { MAX_WORKERS } from './limits.ts';
 import { clusterSchema } from './schema/cluster.ts';
 import { ownPlace } from './schema/host-sets.ts';
 import { engineChoice, listenerSchema } from './schema/listener.ts';
+import { overloadSchema } from './schema/overload.ts';
 import { choice, described, either, flag, freeText, integer, list, object, text } from './schema/parts.ts';
 import type { Schema } from './schema/parts.ts';
 import { routeSchema } from './schema/route.ts';
@@ -31,6 +32,7 @@ export const CONFIG_SCHEMA: Schema = {
     drainTimeout: text('How long a stopping worker waits for its requests; "0s": not at all.', 'duration', { default: defaults.drainTimeout }),
     watch: flag('Reload when the file, or a link above it, changes.', { default: defaults.watch }),
     ...ownPlace(),
+    overload: described('What is done before connections or memory run out.', overloadSchema(), { default: {} }),
     listeners: list('Where requests come in.', described('A listener.', listenerSchema()), { minItems: 1 }),
     clusters: list('Where requests go to.', described('A cluster.', clusterSchema()), { default: defaults.clusters }),
   }, ['listeners']),

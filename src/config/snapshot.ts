@@ -17,6 +17,7 @@ export interface Snapshot {
   readonly logLevel: LogLevel;
   readonly drainTimeoutMs: number;
   readonly watch: boolean;
+  readonly overload: OverloadConfig;
   readonly listeners: readonly ListenerConfig[];
   readonly clusters: readonly ClusterConfig[];
   /** By cluster: the gRPC methods (`pkg.Service/Method`) that are counted by themselves there. Follows from the filters. */
@@ -25,6 +26,23 @@ export interface Snapshot {
   readonly limits: readonly LimitSourceConfig[];
   /** Other files whose content is in here: certificates, keys. */
   readonly files: readonly string[];
+}
+
+export interface OverloadConfig {
+  /** Of callers, over all listeners and workers; 0: no limit. */
+  readonly maxConnections: number;
+  /** Of the whole process; 0: not watched. */
+  readonly maxHeapBytes: number;
+  readonly intervalMs: number;
+  /** From which share of `maxHeapBytes` on; 0: never. */
+  readonly actions: {
+    readonly stopAcceptingRequests: number;
+    readonly disableKeepAlive: number;
+    readonly closeIdleConnections: number;
+    readonly stopAcceptingConnections: number;
+    readonly rejectIncomingConnections: number;
+    readonly reduceTimeouts: { readonly from: number; readonly to: number; readonly idleMs: number } | null;
+  };
 }
 
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'off';
@@ -342,6 +360,8 @@ export interface ValueMatch {
 
 export interface ForwardConfig {
   readonly kind: 'forward';
+  /** Its requests have the high priority: other circuit breakers, other connections. */
+  readonly highPriority: boolean;
   /** One entry, or several with weights; empty when `clusterHeader` is set. */
   readonly clusters: readonly WeightedCluster[];
   /** Lower-case; '' when unused. */
@@ -472,11 +492,11 @@ export interface ClusterConfig {
   readonly http2: { readonly keepAliveIntervalMs: number; readonly keepAliveTimeoutMs: number };
   /** None, or one. */
   readonly healthChecks: readonly HealthCheckConfig[];
-  readonly circuitBreakers: BreakerLimits;
-  /** Of each host by itself; null: none, and its requests are not counted over all workers. */
-  readonly hostLimits: BreakerLimits | null;
   /** null: none. */
   readonly outlierDetection: OutlierConfig | null;
+  readonly circuitBreakers: CircuitBreakersConfig;
+  /** Limits of each endpoint by itself; null: none, and its requests are not counted over all workers. */
+  readonly hostLimits: BreakerLimits | null;
   /** Content hash of this cluster alone: unchanged clusters keep their pools over a reload. */
   readonly hash: string;
 }
@@ -636,6 +656,13 @@ export interface BreakerLimits {
   readonly maxPendingRequests: number;
   readonly maxRequests: number;
   readonly maxRetries: number;
+  /** Stands in for `maxRetries`; null or not there: it does not. */
+  readonly retryBudget?: { readonly budgetPercent: number; readonly minConcurrency: number } | null;
+}
+
+/** Those of the default priority, and of the high one. */
+export interface CircuitBreakersConfig extends BreakerLimits {
+  readonly high?: BreakerLimits;
 }
 
 export const ENVOY_DEFAULT_LOG =

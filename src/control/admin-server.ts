@@ -32,6 +32,8 @@ export interface AdminServerOptions {
   readonly logger: Logger;
   /** For tests: what makes a worker fail, or tell what it holds. */
   readonly hook?: (worker: number, action: HookAction) => void;
+  /** For tests: what stands in for the memory that is measured. */
+  readonly pressure?: (share: number | null) => void;
 }
 
 /** Nobody has a reason to send more than a query. */
@@ -58,7 +60,7 @@ export class AdminServer {
       ...certPages(view),
       ...statsPages(stats, compile),
       ...actionPages(view),
-      ...(options.hook === undefined ? [] : hookPages(options.hook)),
+      ...(options.hook === undefined ? [] : hookPages(options.hook, options.pressure)),
     ];
     this.pages = new Map(all.map((page) => [page.path, page]));
     this.server = createServer(

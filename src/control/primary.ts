@@ -23,6 +23,7 @@ import type { Logger } from './log.ts';
 import { messageOf } from './log.ts';
 import type { CheckedConfig, HealthFollower, SharedMemory } from './publisher.ts';
 import { OutlierDetection, type OutlierFigures } from './outlier/outlier-detection.ts';
+import { OverloadWatch } from './overload.ts';
 import { Publisher } from './publisher.ts';
 import type { ReloadResult } from './reload.ts';
 import { Reloads } from './reload.ts';
@@ -112,6 +113,7 @@ export class Primary implements AdminView {
   private outlier: OutlierDetection | null = null;
   private admin: AdminServer | null = null;
   private watch: ConfigWatch | null = null;
+  private overload: OverloadWatch | null = null;
   private phase: ServerState = 'PRE_INITIALIZING';
   private healthFailed = false;
   private cancelSweep: CancelTimer = () => undefined;
@@ -143,6 +145,12 @@ export class Primary implements AdminView {
       const { memory } = this.crew;
       this.cancelSweep = this.options.timers.every(SWEEP_MS, () => memory.sweep());
       this.supervisor = this.makeSupervisor(this.crew);
+      this.overload = new OverloadWatch(memory.overload, {
+        timers: this.options.timers,
+        logger: this.logger,
+        measure: () => process.memoryUsage.rss(),
+        connections: () => memory.connections(),
+      });
       const { supervisor, logger, logs, time, ticketKeys, discovery } = this;
       const healthChecks = (this.healthChecks = this.crew.checkHealth((path, bytes) => logs.append(path, bytes)));
       const outlier = (this.outlier = this.makeOutlierDetection(memory));
@@ -153,6 +161,7 @@ export class Primary implements AdminView {
       failOn(errors);
       failOn(await this.supervisor.start());
       failOn((await this.publisher.publish(config, table)).errors);
+      this.overload.follow(snapshot.overload);
       if (this.drained !== null) throw new StartError(['stopped before the start was complete']);
       this.phase = 'LIVE';
       await this.followFile(snapshot);
@@ -211,6 +220,7 @@ export class Primary implements AdminView {
     this.watch?.close();
     this.secrets.close();
     this.ticketKeys.close();
+    this.overload?.close();
     this.cancelSweep();
     this.healthChecks?.close();
     this.discovery.close();
@@ -267,6 +277,7 @@ export class Primary implements AdminView {
   /** What applies to the primary itself. */
   private settle(before: Snapshot, after: Snapshot): void {
     if (before.logLevel !== after.logLevel) this.logger.level = after.logLevel;
+    this.overload?.follow(after.overload);
     const waits: string[] = [];
     if (before.workers !== after.workers) waits.push('workers');
     if (before.pinWorkers !== after.pinWorkers) waits.push('pinWorkers');
@@ -319,7 +330,7 @@ export class Primary implements AdminView {
   private async startAdmin(snapshot: Snapshot, crew: Crew): Promise<void> {
     if (snapshot.admin === null) return;
     const stats = crew.stats(() => this.ownStats(), () => this.published);
-    const hook = this.options.testHooks === true ? { hook: (worker: number, action: HookAction) => this.hook(worker, action) } : {};
+    const hook = this.options.testHooks === true ? { hook: (worker: number, action: HookAction) => this.hook(worker, action), pressure: (share: number | null) => this.overload?.inject(share) } : {};
     const server = new AdminServer({ view: this, stats, compile: this.options.compile, logger: this.logger, ...hook });
     try {
       this.adminAddress = await server.listen(snapshot.admin);
@@ -339,6 +350,7 @@ export class Primary implements AdminView {
   }
 
   private ownStats(): readonly StatLine[] {
+    const overload = this.overload?.stats() ?? [];
     return serverStats({
       daysUntilFirstExpiry: this.certificates.daysUntilFirstExpiry(this.time.wallMs()),
       uptimeMs: this.uptimeMs,
@@ -351,7 +363,7 @@ export class Primary implements AdminView {
       reloads: this.reloads.stats,
       counts: this.publisher?.counts ?? new UpdateCounts(),
       files: this.logs.stats,
-    });
+    }).concat(overload);
   }
 
   // ---- what the admin pages see ----

@@ -13,6 +13,7 @@ import type { ClusterConfig, EngineName, ListenerConfig, Snapshot } from '../con
 import type { TimeSource } from '../core/clock.ts';
 import { CertificateFacts } from '../security/certificate-facts.ts';
 import type { HostTable } from '../shared/host-table.ts';
+import type { OverloadState } from '../shared/overload.ts';
 import type { ClusterPlan, HostPlan, Plan } from '../shared/plan.ts';
 import type { AccessLogFiles } from './access-log-files.ts';
 import type { Published } from './admin-server.ts';
@@ -40,6 +41,9 @@ export interface SharedMemory extends WorkerMemory {
   /** Sum of a cell over all workers. */
   cell(index: number): number;
   readonly hostTable: HostTable;
+  readonly overload: OverloadState;
+  /** Of all callers, over all workers. */
+  connections(): number;
 }
 
 /** Checks endpoints around each publication. */

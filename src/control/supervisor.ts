@@ -19,6 +19,7 @@ export interface WorkerMemory {
   readonly breakers: SharedArrayBuffer;
   readonly hosts: SharedArrayBuffer;
   readonly limits: SharedArrayBuffer;
+  readonly overloadWords: SharedArrayBuffer;
   stripe(index: number): SharedArrayBuffer;
   /** Gives back what the worker held in the breaker table. */
   giveBack(index: number): void;
@@ -186,7 +187,7 @@ export class Supervisor {
     const { script, engine, memory, logger, timers } = this.options;
     return new WorkerSlot({
       script,
-      start: { index, cpu, engine, stripe: memory.stripe(index), breakers: memory.breakers, hosts: memory.hosts, limits: memory.limits },
+      start: { index, cpu, engine, stripe: memory.stripe(index), breakers: memory.breakers, hosts: memory.hosts, limits: memory.limits, overload: memory.overloadWords },
       logger,
       timers,
       graceMs: this.limits.stopGraceMs,

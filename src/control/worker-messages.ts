@@ -16,6 +16,7 @@ export interface WorkerStart {
   readonly breakers: SharedArrayBuffer;
   readonly hosts: SharedArrayBuffer;
   readonly limits: SharedArrayBuffer;
+  readonly overload: SharedArrayBuffer;
   /** `epoll` when the primary could load the system layer. */
   readonly engine: 'epoll' | 'node';
 }

@@ -83,6 +83,8 @@ export interface Listener {
    * nobody takes the socket over: handshakes under way are waited for, and callers are refused from then on.
    */
   stop(done: () => void, forGood?: boolean): void;
+  /** With `on` nothing is accepted: who comes waits in the system's queue, until it is called without. */
+  hold(on: boolean): void;
 }
 
 /**

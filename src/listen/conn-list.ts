@@ -4,6 +4,7 @@
 import { record } from '../observe/histogram.ts';
 import * as S from '../observe/stat-names.ts';
 import { RES_CX } from '../shared/breaker-table.ts';
+import { CLOSE_IDLE_CONNECTIONS, PROCESS_ROW, REDUCE_TIMEOUTS, REJECT_INCOMING_CONNECTIONS } from '../shared/overload.ts';
 import type { ListenerPlan } from '../shared/plan.ts';
 import type { DownConn } from './down-conn.ts';
 import type { ListenTools } from './http-door.ts';
@@ -21,10 +22,19 @@ export class ConnList {
 
   /** One more has been accepted; false when it must not stay. `counted`: it takes one of the listener's `maxConnections`. */
   admit(draining: boolean, counted: boolean): boolean {
-    const { cells, breakers } = this.tools;
+    const { cells, breakers, overload } = this.tools;
     const { listener } = this.plan;
+    if (overload.isFull(REJECT_INCOMING_CONNECTIONS)) {
+      cells[listener + S.LISTENER_CX_OVERLOAD_REJECT]!++;
+      return false;
+    }
+    if (!breakers.tryAcquire(PROCESS_ROW, RES_CX)) {
+      cells[listener + S.LISTENER_GLOBAL_CX_OVERFLOW]!++;
+      return false;
+    }
     cells[listener + S.LISTENER_CX_TOTAL]!++;
     if (draining || (counted && !breakers.tryAcquire(this.plan.breakers, RES_CX))) {
+      breakers.release(PROCESS_ROW, RES_CX);
       cells[listener + S.LISTENER_CX_OVERFLOW]!++;
       return false;
     }
@@ -36,6 +46,7 @@ export class ConnList {
   leave(down: DownConn): void {
     const { cells, breakers, buckets, clock } = this.tools;
     this.remove(down);
+    breakers.release(PROCESS_ROW, RES_CX);
     if (down.counted) breakers.release(this.plan.breakers, RES_CX);
     cells[this.plan.listener + S.LISTENER_CX_ACTIVE]!--;
     cells[this.plan.listener + S.LISTENER_CX_DESTROY]!++;
@@ -56,6 +67,19 @@ export class ConnList {
     down.prev = null;
     down.next = null;
     this.length--;
+  }
+
+  /** Under overload: idle connections go at once, or sooner than their time-out says. Timers that are armed know nothing of it. */
+  relieve(idleMs: number): void {
+    const { overload } = this.tools;
+    const all = overload.isFull(CLOSE_IDLE_CONNECTIONS);
+    if (!all && (idleMs === 0 || overload.level(REDUCE_TIMEOUTS) === 0)) return;
+    const limit = all ? 0 : overload.idleTimeout(idleMs);
+    for (let down = this.first; down !== null; ) {
+      const next = down.next;
+      down.closeIfIdle(limit);
+      down = next;
+    }
   }
 
   drainAll(): void {

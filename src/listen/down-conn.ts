@@ -12,6 +12,8 @@ export interface DownConn {
   readonly since: number;
   /** The listener stops: close when idle, else after what is under way. */
   drain(): void;
+  /** Closes if nothing is under way here, and nothing has been for this long. */
+  closeIfIdle(ms: number): void;
   /** RST at once. */
   kill(): void;
 }
@@ -23,4 +25,6 @@ export interface ListenDoor {
   /** Idle connections close now, busy ones after what is under way. */
   drain(): void;
   closeAll(): void;
+  /** Called on a slow tick: closes what overload wants closed. */
+  relieve(): void;
 }

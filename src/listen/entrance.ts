@@ -14,6 +14,8 @@ import type { HttpListener } from './http-listener.ts';
 
 /** Envoy's listener_filters_timeout and a usual limit for handshakes. */
 export const OPENING_MS = 15_000;
+/** How long a connection that has not sent anything yet may still begin its first request. */
+const FIRST_REQUEST_MS = 1000;
 const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 'latin1');
 const EMPTY = Buffer.alloc(0);
 
@@ -95,6 +97,13 @@ export class Entrance implements ConnOwner, DownConn, TimerTarget {
 
   /** Nothing has been asked here yet. */
   drain(): void {
+    this.conn.close();
+  }
+
+  closeIfIdle(ms: number): void {
+    const { tools, plan } = this.listener;
+    if (!this.idle || tools.clock.now - this.since < Math.max(ms, FIRST_REQUEST_MS)) return;
+    tools.cells[plan.http + S.DOWN_CX_IDLE_TIMEOUT]!++;
     this.conn.close();
   }
 

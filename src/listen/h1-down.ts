@@ -26,6 +26,7 @@ import * as S from '../observe/stat-names.ts';
 import type { DownConn } from './down-conn.ts';
 import type { HttpListener } from './http-listener.ts';
 import { admitRequest } from './admission.ts';
+import { losesKeepAlive } from './relief.ts';
 import { TunnelDown } from './tunnel-down.ts';
 
 const IDLE = 0;
@@ -39,7 +40,7 @@ const HANDED_OVER = 6;
 
 /** Bodies up to this size leave in one segment with what frames them; larger ones are sent from where they lie. */
 const COPY_BYTES = 16 * 1024;
-/** How long a connection that has not sent anything yet may still begin its first request when its listener drains. */
+/** How long a connection that has not sent anything yet may still begin its first request. */
 const FIRST_REQUEST_MS = 1000;
 /** How long an early answer waits for the caller to take it (Envoy's delayed close). */
 const LINGER_MS = 1000;
@@ -204,6 +205,14 @@ export class H1Down implements ConnOwner, DownConn, DownStream, OutHolder, Timer
     this.conn.close();
   }
 
+  closeIfIdle(ms: number): void {
+    const { tools, plan } = this.listener;
+    if (this.state !== IDLE || tools.clock.now - this.idleSince < (this.served ? ms : Math.max(ms, FIRST_REQUEST_MS))) return;
+    tools.cells[plan.http + S.DOWN_CX_IDLE_TIMEOUT]!++;
+    this.state = CLOSING;
+    this.conn.close();
+  }
+
   kill(): void {
     this.conn.reset();
   }
@@ -233,6 +242,7 @@ export class H1Down implements ConnOwner, DownConn, DownStream, OutHolder, Timer
     if (http10 && unknownLength && !bodiless) this.keepAlive = false;
     // An answer before the end of its request, as in Envoy: what is still missing of that will perhaps never be read.
     if (this.listener.draining || (this.state === BODY && !this.bodyHere)) this.keepAlive = false;
+    if (this.keepAlive && losesKeepAlive(this.listener)) this.keepAlive = false;
     parts.status = stream.status;
     parts.minor = http10 ? 0 : 1;
     parts.chunked = this.chunkedOut;

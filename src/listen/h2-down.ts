@@ -16,6 +16,7 @@ import * as S from '../observe/stat-names.ts';
 import type { DownConn } from './down-conn.ts';
 import { takeH2Stream } from './h2-down-stream.ts';
 import type { HttpListener } from './http-listener.ts';
+import { losesKeepAlive } from './relief.ts';
 
 /** How long the caller has to take the last frames (Envoy's delayed close). */
 const LINGER_MS = 1000;
@@ -44,6 +45,8 @@ export class H2Down implements ConnOwner, DownConn, H2Owner, AliveOwner, TimerTa
   private readonly alive: KeepAlive | null;
   private idleSince: number;
   private closing = false;
+  /** The caller has been told to begin no more requests here. */
+  private goingAway = false;
   /** Extended CONNECT (RFC 8441) is taken. */
   readonly connectProtocol: boolean;
   // How it ended, for the counters.
@@ -129,6 +132,7 @@ export class H2Down implements ConnOwner, DownConn, H2Owner, AliveOwner, TimerTa
   }
 
   openStream(): H2Stream {
+    if (!this.goingAway && losesKeepAlive(this.listener)) this.drain();
     return takeH2Stream(this);
   }
 
@@ -164,8 +168,16 @@ export class H2Down implements ConnOwner, DownConn, H2Owner, AliveOwner, TimerTa
 
   drain(): void {
     if (this.closing) return;
+    this.goingAway = true;
     this.h2.drain();
     this.listener.tools.timers.arm(this.drainTimer, DRAIN_STEP_MS);
+  }
+
+  closeIfIdle(ms: number): void {
+    const { tools, plan } = this.listener;
+    if (this.closing || this.h2.streams.count > 0 || tools.clock.now - this.idleSince < ms) return;
+    tools.cells[plan.http + S.DOWN_CX_IDLE_TIMEOUT]!++;
+    this.h2.finishDrain();
   }
 
   kill(): void {

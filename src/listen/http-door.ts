@@ -8,6 +8,7 @@ import type { TimerSet } from '../core/timer.ts';
 import type { Stream } from '../core/stream.ts';
 import type { HeadLimits } from '../http/h1-state.ts';
 import type { Breakers } from '../shared/breaker-table.ts';
+import type { OverloadState } from '../shared/overload.ts';
 import type { ListenerPlan } from '../shared/plan.ts';
 import type { ListenDoor } from './down-conn.ts';
 import type { Identity } from './identity.ts';
@@ -19,6 +20,7 @@ export interface ListenTools {
   readonly cells: Float64Array;
   readonly buckets: Uint32Array;
   readonly breakers: Breakers;
+  readonly overload: OverloadState;
   readonly out: OutBuffer;
   /** Of the loop that carries the listener (`io/conn.ts`). */
   atTurnEnd(fn: () => void): void;

@@ -102,6 +102,10 @@ export class HttpListener implements HttpDoor {
     this.list.drainAll();
   }
 
+  relieve(): void {
+    this.list.relieve(this.config.timeouts.idleMs);
+  }
+
   /** The time for draining is over. */
   closeAll(): void {
     this.list.killAll();

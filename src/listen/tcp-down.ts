@@ -91,6 +91,9 @@ export class TcpDown implements ConnOwner, DownConn, TimerTarget {
     if (this.passage === null) this.conn.close();
   }
 
+  /** What it carries is under way as long as it is open. */
+  closeIfIdle(): void {}
+
   kill(): void {
     this.conn.reset();
   }

@@ -57,6 +57,9 @@ export class TcpListener implements ListenDoor {
     this.list.drainAll();
   }
 
+  /** Whether a TCP connection is idle only those at its ends know. */
+  relieve(): void {}
+
   closeAll(): void {
     this.list.killAll();
   }

@@ -98,6 +98,9 @@ export class TunnelDown implements ConnOwner, DownConn, DownStream {
   /** Nobody can tell the two ends to come back later: the tunnel lives on until the drain's patience is over. */
   drain(): void {}
 
+  /** What it carries is under way as long as it is open. */
+  closeIfIdle(): void {}
+
   kill(): void {
     this.conn.reset();
   }

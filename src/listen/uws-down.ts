@@ -19,6 +19,7 @@ import { isPersistent, requestBody } from '../http/h1-framing.ts';
 import { parseRequestHead } from '../http/h1-parser.ts';
 import * as S from '../observe/stat-names.ts';
 import { admitRequest } from './admission.ts';
+import { losesKeepAlive } from './relief.ts';
 import { remoteAddress, rewriteHead, rewritten } from './uws-request.ts';
 import { headText, wireText } from './uws-response.ts';
 import { UwsUpload } from './uws-upload.ts';
@@ -128,6 +129,7 @@ export class UwsDown implements DownStream, OutHolder, TimerTarget {
     this.head = headText(stream, this.way === EMPTY); // the stream's own is gone when this returns
     // A caller that has stopped sending is not waited for; one that still sends gets its answer, and the rest is thrown away.
     if (this.listener.draining || (stream.isLocalReply && stream.status === 408)) this.lastRequest = true;
+    if (!this.lastRequest && losesKeepAlive(this.listener)) this.lastRequest = true;
     out.claim(this, 0);
     out.hold(this);
     if (!more) out.flush();

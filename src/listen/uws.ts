@@ -12,6 +12,7 @@ import type { HeadLimits } from '../http/h1-state.ts';
 import { boundReceiveBuffers } from '../io/listen-socket.ts';
 import * as S from '../observe/stat-names.ts';
 import { RES_CX } from '../shared/breaker-table.ts';
+import { PROCESS_ROW, REJECT_INCOMING_CONNECTIONS, STOP_ACCEPTING_CONNECTIONS } from '../shared/overload.ts';
 import type { ListenerPlan } from '../shared/plan.ts';
 import type { HttpDoor, ListenTools, Road } from './http-door.ts';
 import { Identity } from './identity.ts';
@@ -176,6 +177,9 @@ export class UwsListener implements HttpDoor, TimerTarget {
     this.app.close(); // tells every request that it was aborted
   }
 
+  /** Which of its connections are idle the library does not say. */
+  relieve(): void {}
+
   /** As `closeAll`, but the worker's own state may be broken: nothing of it is touched. */
   abandonAll(): void {
     this.dead = true;
@@ -231,15 +235,21 @@ export class UwsListener implements HttpDoor, TimerTarget {
   }
 
   private onOpen(res: HttpResponse): void {
-    const { cells, breakers } = this.tools;
+    const { cells, breakers, overload } = this.tools;
     const { listener, http } = this.plan;
+    if (overload.isFull(REJECT_INCOMING_CONNECTIONS) || overload.isFull(STOP_ACCEPTING_CONNECTIONS)) {
+      this.refuse(res, S.LISTENER_CX_OVERLOAD_REJECT);
+      return;
+    }
+    if (!breakers.tryAcquire(PROCESS_ROW, RES_CX)) {
+      this.refuse(res, S.LISTENER_GLOBAL_CX_OVERFLOW);
+      return;
+    }
     cells[listener + S.LISTENER_CX_TOTAL]!++;
     if (this.maxConnections > 0) {
       if (!breakers.tryAcquire(this.plan.breakers, RES_CX)) {
-        cells[listener + S.LISTENER_CX_OVERFLOW]!++;
-        this.refusing = true;
-        res.close(); // its -1 comes before this returns
-        this.refusing = false;
+        breakers.release(PROCESS_ROW, RES_CX);
+        this.refuse(res, S.LISTENER_CX_OVERFLOW);
         return;
       }
       this.held++;
@@ -252,10 +262,18 @@ export class UwsListener implements HttpDoor, TimerTarget {
     cells[http + S.DOWN_CX_HTTP1_ACTIVE]!++;
   }
 
+  private refuse(res: HttpResponse, counter: number): void {
+    this.tools.cells[this.plan.listener + counter]!++;
+    this.refusing = true;
+    res.close(); // its -1 comes before this returns
+    this.refusing = false;
+  }
+
   private onGone(): void {
     const { cells, breakers } = this.tools;
     const { listener, http } = this.plan;
     this.open--;
+    breakers.release(PROCESS_ROW, RES_CX);
     // Which of them it was is unknown: where a reload has set a limit, those that came before count as well.
     if (this.held > 0) {
       this.held--;

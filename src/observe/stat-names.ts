@@ -181,6 +181,8 @@ export const LISTENER_CX_ACTIVE = 1;
 export const LISTENER_CX_DESTROY = 2;
 export const LISTENER_CX_OVERFLOW = 3;
 export const LISTENER_PRE_CX_TIMEOUT = 4;
+export const LISTENER_CX_OVERLOAD_REJECT = 5;
+export const LISTENER_GLOBAL_CX_OVERFLOW = 6;
 
 export const LISTENER_STATS: readonly (readonly [name: string, kind: StatKind])[] = [
   ['downstream_cx_total', 'counter'],
@@ -188,21 +190,23 @@ export const LISTENER_STATS: readonly (readonly [name: string, kind: StatKind])[
   ['downstream_cx_destroy', 'counter'],
   ['downstream_cx_overflow', 'counter'],
   ['downstream_pre_cx_timeout', 'counter'],
+  ['downstream_cx_overload_reject', 'counter'],
+  ['downstream_global_cx_overflow', 'counter'],
 ];
 
 // proxy_proto.* and tls_inspector.* are one for the whole process: kept per listener behind LISTENER_STATS, summed by the reader.
-export const PROXY_PROTO_NOT_FOUND_DISALLOWED = 5;
-export const PROXY_PROTO_V1_FOUND = 6;
-export const PROXY_PROTO_V1_ERROR = 7;
-export const PROXY_PROTO_V2_FOUND = 8;
-export const PROXY_PROTO_V2_ERROR = 9;
-export const TLS_FOUND = 10;
-export const TLS_NOT_FOUND = 11;
-export const SNI_FOUND = 12;
-export const SNI_NOT_FOUND = 13;
-export const ALPN_FOUND = 14;
-export const ALPN_NOT_FOUND = 15;
-export const CLIENT_HELLO_TOO_LARGE = 16;
+export const PROXY_PROTO_NOT_FOUND_DISALLOWED = 7;
+export const PROXY_PROTO_V1_FOUND = 8;
+export const PROXY_PROTO_V1_ERROR = 9;
+export const PROXY_PROTO_V2_FOUND = 10;
+export const PROXY_PROTO_V2_ERROR = 11;
+export const TLS_FOUND = 12;
+export const TLS_NOT_FOUND = 13;
+export const SNI_FOUND = 14;
+export const SNI_NOT_FOUND = 15;
+export const ALPN_FOUND = 16;
+export const ALPN_NOT_FOUND = 17;
+export const CLIENT_HELLO_TOO_LARGE = 18;
 
 export const PROXY_PROTO_STATS: readonly (readonly [name: string, kind: StatKind])[] = [
   ['not_found_disallowed', 'counter'],
@@ -272,6 +276,8 @@ export const DOWN_RQ_TOO_MANY_PREMATURE_RESETS = 46;
 export const DOWN_CX_UPGRADES_TOTAL = 47;
 export const DOWN_CX_UPGRADES_ACTIVE = 48;
 export const DOWN_RQ_MAX_DURATION_REACHED = 49;
+export const DOWN_CX_OVERLOAD_DISABLE_KEEPALIVE = 50;
+export const DOWN_RQ_OVERLOAD_CLOSE = 51;
 
 export const HTTP_STATS: readonly (readonly [name: string, kind: StatKind])[] = [
   ['downstream_cx_total', 'counter'],
@@ -324,11 +330,13 @@ export const HTTP_STATS: readonly (readonly [name: string, kind: StatKind])[] = 
   ['downstream_cx_upgrades_total', 'counter'],
   ['downstream_cx_upgrades_active', 'gauge'],
   ['downstream_rq_max_duration_reached', 'counter'],
+  ['downstream_cx_overload_disable_keepalive', 'counter'],
+  ['downstream_rq_overload_close', 'counter'],
 ];
 
 // http1.* is one for the whole process: kept per listener behind HTTP_STATS, summed by the reader.
-export const HTTP1_DROPPED_HEADERS_WITH_UNDERSCORES = 50;
-export const HTTP1_REQUESTS_REJECTED_WITH_UNDERSCORES_IN_HEADERS = 51;
+export const HTTP1_DROPPED_HEADERS_WITH_UNDERSCORES = 52;
+export const HTTP1_REQUESTS_REJECTED_WITH_UNDERSCORES_IN_HEADERS = 53;
 
 export const HTTP1_STATS: readonly (readonly [name: string, kind: StatKind])[] = [
   ['dropped_headers_with_underscores', 'counter'],

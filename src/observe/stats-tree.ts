@@ -7,6 +7,7 @@ import { RES_CX, RES_PENDING, RES_RETRY, RES_RQ, type Resource } from '../shared
 import { HOST_DEGRADED, HOST_EXCLUDED, HOST_PENDING_ACTIVE, HOST_UNHEALTHY } from '../shared/host-table.ts';
 import type { ClusterPlan, ListenerPlan, Plan } from '../shared/plan.ts';
 import type { SharedState } from '../shared/registry.ts';
+import { retryLimit, type RetryBudget } from '../shared/retry-budget.ts';
 import { CODE_NAMES } from './code-slots.ts';
 import { GRPC_STATS } from './grpc-stats.ts';
 import { hashStats } from './hash-stats.ts';
@@ -140,9 +141,12 @@ function clusterScope(cluster: ClusterConfig, places: ClusterPlan, shared: Share
   for (const [method, block] of Object.entries(places.grpc)) stats.push(...grpcStats(method, block, shared));
   stats.push(...readAll(UPDATE_STATS, blockReader(shared, places.stats + UPDATE_AT)));
   stats.push(...hashStats(cluster, places, shared));
-  stats.push(...breakerStats(places.breakers, shared), ...membershipStats(cluster, places, shared));
+  stats.push(...membershipStats(cluster, places, shared));
   if (cluster.outlierDetection !== null) stats.push(...outlierStats(places, shared));
   if (cluster.healthChecks.length > 0) stats.push(...healthStats(places, shared));
+  const { circuitBreakers } = cluster;
+  stats.push(...breakerStats('default', places.breakers, circuitBreakers.retryBudget ?? null, shared));
+  stats.push(...breakerStats('high', places.breakers + 1, circuitBreakers.high?.retryBudget ?? null, shared));
   const label = sanitize(cluster.name);
   return {
     prefix: `cluster.${label}.`,
@@ -161,16 +165,19 @@ const BREAKERS: readonly (readonly [open: string, remaining: string, resource: R
 ];
 
 /** What remains is shown where there is a limit. */
-function breakerStats(row: number, { table }: SharedState): Stat[] {
+function breakerStats(priority: string, row: number, budget: RetryBudget | null, { table }: SharedState): Stat[] {
   const stats: Stat[] = [];
   const add = (name: string, value: number): void => {
-    stats.push({ name: `circuit_breakers.default.${name}`, kind: 'gauge', value, used: value !== 0 });
+    stats.push({ name: `circuit_breakers.${priority}.${name}`, kind: 'gauge', value, used: value !== 0 });
   };
+  add('cx_pool_open', 0); // pools are not limited
   for (const [open, remaining, resource] of BREAKERS) {
-    const limit = table.limit(row, resource);
+    const budgeted = resource === RES_RETRY && budget !== null;
+    const limit = budgeted ? retryLimit(budget, table.count(row, RES_RQ) + table.count(row, RES_PENDING)) : table.limit(row, resource);
     const count = table.count(row, resource);
-    add(open, limit > 0 && count >= limit ? 1 : 0);
-    if (limit > 0) add(remaining, Math.max(0, limit - count));
+    const limited = budgeted || limit > 0;
+    add(open, limited && count >= limit ? 1 : 0);
+    if (limited) add(remaining, Math.max(0, limit - count));
   }
   return stats;
 }

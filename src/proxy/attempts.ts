@@ -88,7 +88,7 @@ export abstract class Attempts extends Flow implements Racer {
     this.upstreamHostname = host.hostname;
     this.retry?.tried.push(host);
     this.phase = WAITING;
-    this.waitsIn = this.upgrade === UPGRADE_CONNECT ? this.cluster!.tunnelsTo(host) : host.pool!;
+    this.waitsIn = this.cluster!.poolFor(host, this.upgrade === UPGRADE_CONNECT, this.route!.highPriority);
     this.watch();
     this.waitsIn.acquire(this); // may end the journey before it returns
   }
@@ -311,7 +311,7 @@ export abstract class Attempts extends Flow implements Racer {
       return false;
     }
     retry.left--;
-    if (!this.cluster!.tryRetry()) {
+    if (!this.cluster!.tryRetry(this.route!.highPriority)) {
       this.countCluster(S.UP_RQ_RETRY_OVERFLOW);
       this.flags |= FLAG_UO;
       return false;
@@ -328,7 +328,7 @@ export abstract class Attempts extends Flow implements Racer {
   private giveRetryBack(retry: RetryState): void {
     if (!retry.holds) return;
     retry.holds = false;
-    this.cluster!.retryDone();
+    this.cluster!.retryDone(this.route!.highPriority);
   }
 
   private nextAttempt(): void {

@@ -20,6 +20,8 @@ export interface RoadTools {
   readonly timers: TimerSet;
   readonly cells: Float64Array;
   readonly buckets: Uint32Array;
+  /** Of the process (`shared/overload.ts`). */
+  readonly overload: { readonly stopsRequests: boolean };
   readonly random: Random;
   readonly date: DateText;
   readonly journeys: Journeys;

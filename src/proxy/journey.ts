@@ -24,7 +24,7 @@ import { clusterOf, editRequest } from './onward.ts';
 import { GONE, IDLE_DOWN, IDLE_UP, MALFORMED, NO_HOST, TIMED_OUT, TOO_LARGE, TOO_LONG, TOO_SLOW } from './faults.ts';
 import { Filtered } from './filtered.ts';
 import { ANSWERING, ASKED, FREE, RESTING, WAITING } from './phase.ts';
-import { detailsAfterStart, mildReply, replyOf, type LocalReply } from './reply.ts';
+import { detailsAfterStart, mildReply, OVERLOADED, replyOf, type LocalReply } from './reply.ts';
 import { retryStateOf } from './retry-wishes.ts';
 import { refusalOfUpgrade } from './tunnel.ts';
 
@@ -50,6 +50,11 @@ export class Journey extends Filtered implements TimerTarget {
     const { runtime, reqHead } = this;
     this.start();
     this.moreNow = more;
+    if (runtime.tools.overload.stopsRequests) {
+      this.count(S.DOWN_RQ_OVERLOAD_CLOSE);
+      this.reply(OVERLOADED);
+      return;
+    }
     this.count(S.RQ_TOTAL);
     const route = runtime.routes.match(this, runtime.tools.random);
     if (this.upgrade !== '' && this.refusesUpgrade(route)) return;

@@ -3,7 +3,7 @@
 
 import type { Fault } from '../core/fault.ts';
 import { GRPC_DEADLINE_EXCEEDED } from '../core/grpc-status.ts';
-import { FLAG_DC, FLAG_DPE, FLAG_LR, FLAG_SI, FLAG_UC, FLAG_UF, FLAG_UH, FLAG_UO, FLAG_UPE, FLAG_UR, FLAG_UT } from '../core/flags.ts';
+import { FLAG_DC, FLAG_DPE, FLAG_LR, FLAG_OM, FLAG_SI, FLAG_UC, FLAG_UF, FLAG_UH, FLAG_UO, FLAG_UPE, FLAG_UR, FLAG_UT } from '../core/flags.ts';
 
 export interface LocalReply {
   readonly status: number;
@@ -16,6 +16,9 @@ export interface LocalReply {
   /** What a gRPC caller is told, where the status does not say it. */
   readonly grpcStatus?: number;
 }
+
+/** The process is overloaded: nothing is done for the request but this. In Envoy's words, so that searches find it. */
+export const OVERLOADED: LocalReply = { status: 503, flags: FLAG_OM, details: 'overload', body: 'envoy overloaded', overloaded: false };
 
 /** What the reset is called in the body and, with underscores, in the details. */
 interface ResetWords {

@@ -58,6 +58,8 @@ export class CompiledRoute {
   certain = false;
 
   // ---- forward ----
+  /** Takes from the high priority's row of the cluster's circuit breakers. */
+  highPriority = false;
   timeoutMs = 0;
   /** The same as the line that tells the upstream. */
   timeoutBlock: FieldBlock | null = null;

@@ -36,6 +36,8 @@ const LARGEST_LIMIT = 0x7fffffff;
 export interface Breakers {
   /** Takes one of the resource; false when the limit is reached. A limit of 0 is no limit. */
   tryAcquire(row: number, resource: Resource): boolean;
+  /** The same under a limit that the caller has worked out; 0 is none at all. */
+  tryAcquireWithin(row: number, resource: Resource, limit: number): boolean;
   release(row: number, resource: Resource): void;
   /** How many are held over all workers. */
   count(row: number, resource: Resource): number;
@@ -69,14 +71,21 @@ export class BreakerTable implements Breakers {
     const words = this.words;
     const held = this.held;
     const at = row * BREAKER_ROW + resource;
+    const limit = words[at + LIMITS_AT]!;
+    if (limit > 0) return this.tryAcquireWithin(row, resource, limit);
     const own = row * HELD_ROW + resource;
     const mine = held[own]! + 1;
-    const limit = words[at + LIMITS_AT]!;
-    if (limit === 0) {
-      Atomics.add(words, at, 1);
-      held[own] = mine;
-      return true;
-    }
+    Atomics.add(words, at, 1);
+    held[own] = mine;
+    return true;
+  }
+
+  tryAcquireWithin(row: number, resource: Resource, limit: number): boolean {
+    const words = this.words;
+    const held = this.held;
+    const at = row * BREAKER_ROW + resource;
+    const own = row * HELD_ROW + resource;
+    const mine = held[own]! + 1;
     // A plain first look saves an atomic one: the exchange finds out when it was stale, and a no is asked for again.
     let count = words[at]!;
     for (;;) {

@@ -6,10 +6,11 @@
 
 import { type Address, formatAddress } from '../core/address.ts';
 import { systemTime } from '../core/clock.ts';
-import { BREAKER_BYTES, BREAKER_ROWS, BreakerTable, type RowLimits } from './breaker-table.ts';
+import { BREAKER_BYTES, BREAKER_ROWS, BreakerTable, RES_CX, type RowLimits } from './breaker-table.ts';
 import { DescriptorBits } from './descriptors.ts';
 import { HOST_BYTES, HOST_FAILED_OUTLIER, HOST_ROWS, HostTable } from './host-table.ts';
 import { LIMIT_BYTES, LIMIT_WORDS, prepareRoom, wordsOf, type LimitRoom } from './limit-words.ts';
+import { OVERLOAD_BYTES, OverloadState, PROCESS_ROW } from './overload.ts';
 import type { ClusterPlan, HostPlan, LimitPlan, ListenerPlan, Plan } from './plan.ts';
 import { SlotSpace } from './slot-space.ts';
 import { Stripe, STRIPE_BUCKETS, STRIPE_BYTES, STRIPE_CELLS } from './stripe.ts';
@@ -49,6 +50,8 @@ export interface PlanSource {
     /** Limits of each host; null or not there: hosts are not counted over all workers. */
     readonly hostLimits?: RowLimits | null;
   }[];
+  /** Of the whole process. */
+  readonly overload?: { readonly maxConnections: number };
   /** By cluster: the gRPC methods that are counted by themselves; clusters that are not named here count none. */
   readonly grpcMethods?: Readonly<Record<string, readonly string[]>>;
   readonly listeners: readonly { readonly name: string; readonly maxConnections: number; readonly tcp?: object | null }[];
@@ -120,6 +123,8 @@ export class SharedState {
   readonly hostTable: HostTable = new HostTable(this.hosts);
   readonly limits = new SharedArrayBuffer(LIMIT_BYTES);
   private readonly limitWords: Int32Array = new Int32Array(this.limits);
+  readonly overloadWords = new SharedArrayBuffer(OVERLOAD_BYTES);
+  readonly overload: OverloadState = new OverloadState(this.overloadWords);
   /** What the primary itself counts, in the same places as the workers in their stripes. */
   readonly ownCells: Float64Array = new Float64Array(STRIPE_CELLS);
   private readonly ownBase: Float64Array = new Float64Array(STRIPE_CELLS);
@@ -140,6 +145,7 @@ export class SharedState {
     this.shapes = shapes;
     this.histograms = new SlotSpace('histograms', Math.floor(STRIPE_BUCKETS / shapes.histogramWords));
     this.table = new BreakerTable(this.breakers, new Int32Array(0));
+    this.rows.take(PROCESS_ROW + 1); // for good
   }
 
   // ---- stripes ----
@@ -233,6 +239,9 @@ export class SharedState {
   plan(source: PlanSource, epoch: number): Plan {
     const tenancy: Tenancy = { places: new Set(), hosts: new Map(), made: new Set(), limits: [], members: [] };
     this.tenancies.set(epoch, tenancy);
+    const ofProcess: RowLimits = { maxConnections: source.overload?.maxConnections ?? 0, maxPendingRequests: 0, maxRequests: 0, maxRetries: 0 };
+    tenancy.limits.push([PROCESS_ROW, ofProcess]);
+    if (this.tenancies.size === 1) this.table.setLimits(PROCESS_ROW, ofProcess); // nobody has been let in under another one
     try {
       const clusters: Record<string, ClusterPlan> = Object.create(null) as Record<string, ClusterPlan>;
       for (const cluster of source.clusters) clusters[cluster.name] = this.planCluster(cluster, methodsOf(source, cluster.name), tenancy);
@@ -317,6 +326,11 @@ export class SharedState {
       if (used.has(place) || !this.isAtRest(place)) place.quietSweeps = 0;
       else if (++place.quietSweeps >= QUIET_SWEEPS) this.release(key, place);
     }
+  }
+
+  /** Connections of all callers, over all workers. */
+  connections(): number {
+    return this.table.count(PROCESS_ROW, RES_CX);
   }
 
   /** How often the endpoints of this cluster have changed since the last reset, its first configuration included. */

@@ -23,7 +23,7 @@ interface Stage {
 function stageOf(): Stage {
   const house = new FakeHouse();
   const cluster = house.addCluster(clusterConfig('app', [13_000], { protocol: 'auto', connectTimeoutMs: 1000 }));
-  const pool = new AutoPool(cluster, cluster.hosts[0]!);
+  const pool = new AutoPool(cluster.lane, cluster.hosts[0]!);
   cluster.hosts[0]!.pool = pool;
   return {
     house,

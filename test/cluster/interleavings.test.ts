@@ -82,7 +82,7 @@ class Run {
       case 8:
         return this.upload(worker);
       case 9:
-        if (random.below(4) === 0) house.loop.turn(() => worker.cluster.scarcity.yieldIdle());
+        if (random.below(4) === 0) house.loop.turn(() => worker.cluster.yieldIdle());
         return;
       case 10:
         if (random.below(20) === 0) house.loop.turn(() => worker.cluster.update({ ...worker.cluster.config }, house.planCluster(worker.cluster.config)));
@@ -181,7 +181,7 @@ class Run {
           if (conn.state === 'open') conn.setRoom(Infinity);
           this.serve(worker, conn);
         }
-        worker.house.loop.turn(() => worker.cluster.scarcity.yieldIdle());
+        worker.house.loop.turn(() => worker.cluster.yieldIdle());
       }
       this.sleep(10);
       if (this.workers.every(({ streams }) => streams.every(({ over }) => over))) break;

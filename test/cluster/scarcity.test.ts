@@ -70,7 +70,7 @@ t.test('a worker gets the connection that lies idle in another', async (t) => {
   const b = workers.ask(1, 'b');
   t.equal(workers.houses[1]!.loop.connects.length, 0);
   t.equal(workers.houses[0]!.breakers.starving(workers.clusters[0]!.breakerRow), 1);
-  workers.houses[0]!.loop.turn(() => workers.clusters[0]!.scarcity.yieldIdle());
+  workers.houses[0]!.loop.turn(() => workers.clusters[0]!.yieldIdle());
   for (let i = 0; i < 5; i++) workers.step();
   t.equal(b.story, 'ready,head 200,end');
   t.equal(workers.open, 1);
@@ -81,7 +81,7 @@ t.test('yieldIdle leaves idle connections alone while nobody waits elsewhere', a
   workers.ask(0, 'a');
   workers.step();
   workers.step();
-  workers.houses[0]!.loop.turn(() => workers.clusters[0]!.scarcity.yieldIdle());
+  workers.houses[0]!.loop.turn(() => workers.clusters[0]!.yieldIdle());
   t.equal(workers.houses[0]!.loop.connects[0]!.state, 'open');
 });
 
@@ -146,7 +146,7 @@ t.test('nobody who waits, nobody who starves: nothing is left in the table', asy
   t.ok(workers.houses[0]!.breakers.starving(workers.clusters[0]!.breakerRow) >= 2);
   for (let i = 0; i < 200; i++) {
     workers.step();
-    if (i % 20 === 0) workers.houses.forEach((house, w) => house.loop.turn(() => workers.clusters[w]!.scarcity.yieldIdle()));
+    if (i % 20 === 0) workers.houses.forEach((house, w) => house.loop.turn(() => workers.clusters[w]!.yieldIdle()));
   }
   t.ok(streams.every(({ over }) => over), streams.map(({ story }) => story).join(' | '));
   for (const house of workers.houses) house.loop.turn(() => house.clusters.get('app')!.drain());

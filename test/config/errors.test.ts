@@ -41,6 +41,7 @@ t.test('every code has a broken document that makes it', (t) => {
   for (const warning of warningsOf('/clusters/1/endpoints', [])) seen.add(warning.code);
   for (const warning of warningsOf('/listeners/0/http/virtualHosts/0/routes/0/match/prefix', '/')) seen.add(warning.code);
   for (const warning of warningsOf('/clusters/1/tls', { ca: 'old.pem' })) seen.add(warning.code);
+  for (const warning of warningsOf('/clusters/1/circuitBreakers', { high: { maxRetries: 3, retryBudget: {} } })) seen.add(warning.code);
   t.same(Object.keys(ERROR_CODES).filter((code) => !seen.has(code)), []);
   t.end();
 });

@@ -83,7 +83,7 @@ refuses(t, '/listeners/0/http/virtualHosts/0/routes', [
   ['/0/forward', { clusterHeader: 'x y' }, 'bad-header-name /clusterHeader: "x y" is not the name of a header'],
   ['/0/forward/timeout', '15', 'bad-duration: "15" has no unit: write "15s" or "15ms"'],
   ['/0/forward/idleTimeout', null, 'wrong-type: must be a duration such as "15s", not null'],
-  ['/0/forward/priority', 'high', 'later-key: the key "priority" is part of the language, but does not work in this version yet'],
+  ['/0/forward/priority', 'HIGH', 'wrong-value: "HIGH" is not one of "default", "high"; did you mean high?'],
   ['/0/forward/rewrite', { prefix: '/a', path: '/b' }, 'one-of /path: rewrite takes only one of prefix, regex, path, but has prefix and path'],
   ['/0/forward/rewrite', { host: 'a', hostFrom: 'upstream' }, 'one-of /hostFrom: rewrite takes only one of host, hostFrom, but has host and hostFrom'],
   ['/0/forward/rewrite', { hostFrom: 'header' }, 'wrong-value /hostFrom: "header" is not "upstream"'],

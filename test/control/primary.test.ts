@@ -16,6 +16,7 @@ import { systemTimers } from '../../src/core/host-timer.ts';
 import type { Plan } from '../../src/shared/plan.ts';
 import { ask } from '../support/ask.ts';
 import { waitFor } from '../support/deadline.ts';
+import { OverloadState } from '../../src/shared/overload.ts';
 import { LogProbe } from '../support/log-probe.ts';
 import { clusterConfig, listenerConfig, snapshot, withAccessLog } from '../support/snapshots.ts';
 
@@ -38,6 +39,9 @@ class World {
     breakers: this.breakers,
     hosts: this.breakers,
     limits: this.breakers,
+    overloadWords: this.breakers,
+    overload: new OverloadState(this.breakers),
+    connections: () => 0,
     stripe: (index) => (this.stripes[index] ??= new SharedArrayBuffer(64)),
     giveBack: () => undefined,
     zeroGauges: () => undefined,

@@ -17,6 +17,7 @@ class FakeMemory implements WorkerMemory {
   readonly breakers = new SharedArrayBuffer(64);
   readonly hosts = new SharedArrayBuffer(64);
   readonly limits = new SharedArrayBuffer(64);
+  readonly overloadWords = new SharedArrayBuffer(64);
   readonly stripes: SharedArrayBuffer[] = [];
   readonly book: string[] = [];
 

@@ -381,7 +381,7 @@ t.test('maxConnections', async (t) => {
   second.end();
   t.ok(stage.door.connect());
   for (const conn of [stage.conn]) conn.breakOff();
-  t.same(stage.house.taken(), { 'listener edge cx': 1 });
+  t.same(stage.house.taken(), { 'listener edge cx': 1, 'process cx': 1 });
 });
 
 t.test('closeAll ends what is left when the time for draining is over', async (t) => {

@@ -87,7 +87,7 @@ t.test('trailers wait for the window like the data before them', async (t) => {
   const rest = stage.take();
   t.equal(bodyOf(rest, 1).toString(), '456789');
   t.strictSame(rest.at(-1)?.fields, [['x-sum', '10']]);
-  t.strictSame(stage.house.unrest(), { 'listener.edge downstream_cx_active': 1, 'http.edge downstream_cx_active': 1, 'http.edge downstream_cx_http2_active': 1, 'cluster.app upstream_cx_active': 1, 'host app 127.0.0.1:13000 cx_active': 1, 'cluster app cx': 1 });
+  t.strictSame(stage.house.unrest(), { 'listener.edge downstream_cx_active': 1, 'http.edge downstream_cx_active': 1, 'http.edge downstream_cx_http2_active': 1, 'cluster.app upstream_cx_active': 1, 'host app 127.0.0.1:13000 cx_active': 1, 'cluster app cx': 1, 'process cx': 1 });
 });
 
 t.test('interim answers', async (t) => {

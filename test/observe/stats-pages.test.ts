@@ -10,7 +10,7 @@ import * as S from '../../src/observe/stat-names.ts';
 import { StatsPages, type StatsQuery } from '../../src/observe/stats-pages.ts';
 import type { OwnStat } from '../../src/observe/stats-tree.ts';
 import { EJECTIONS_ENFORCED_TOTAL, OUTLIER_AT } from '../../src/observe/upkeep-stats.ts';
-import { BreakerTable, RES_CX, RES_RQ } from '../../src/shared/breaker-table.ts';
+import { BreakerTable, RES_CX, RES_PENDING, RES_RETRY, RES_RQ } from '../../src/shared/breaker-table.ts';
 import { HOST_DEGRADED, HOST_EXCLUDED, HOST_FAILED_OUTLIER } from '../../src/shared/host-table.ts';
 import type { Plan } from '../../src/shared/plan.ts';
 import { SharedState } from '../../src/shared/registry.ts';
@@ -174,16 +174,22 @@ t.test('reset: counters are zero, stay used, and count on; the rest is as it was
 });
 
 t.test('breakers: open at the limit, what remains only where there is a limit', async (t) => {
-  const limits = { maxConnections: 2, maxPendingRequests: 0, maxRequests: 3, maxRetries: 3 };
+  const limits = { maxConnections: 2, maxPendingRequests: 0, maxRequests: 3, maxRetries: 3, high: { maxConnections: 0, maxPendingRequests: 0, maxRequests: 0, maxRetries: 1, retryBudget: { budgetPercent: 50, minConcurrency: 1 } } };
   const { pages, shared, stripes, plan } = house(snapshot({ listeners: [], clusters: [clusterConfig('app', [1], { circuitBreakers: limits })] }));
   const table = new BreakerTable(shared.breakers, stripes[0]!.held);
   const row = plan.clusters['app']!.breakers;
   table.tryAcquire(row, RES_CX);
   table.tryAcquire(row, RES_CX);
   table.tryAcquire(row, RES_RQ);
-  t.equal(pages.text(filter('circuit_breakers')), [
-    'cx_open: 1', 'remaining_cx: 0', 'remaining_retries: 3', 'remaining_rq: 2', 'rq_open: 0', 'rq_pending_open: 0', 'rq_retry_open: 0', '',
+  t.equal(pages.text(filter('circuit_breakers.default')), [
+    'cx_open: 1', 'cx_pool_open: 0', 'remaining_cx: 0', 'remaining_retries: 3', 'remaining_rq: 2', 'rq_open: 0', 'rq_pending_open: 0', 'rq_retry_open: 0', '',
   ].map((line) => (line === '' ? '' : `cluster.app.circuit_breakers.default.${line}`)).join('\n'));
+  const high = (...retries: string[]): string => ['cx_open: 0', 'cx_pool_open: 0', retries[0], 'rq_open: 0', 'rq_pending_open: 0', retries[1]].map((line) => `cluster.app.circuit_breakers.high.${line}\n`).join('');
+  table.tryAcquire(row + 1, RES_RETRY);
+  t.equal(pages.text(filter('circuit_breakers.high')), high('remaining_retries: 0', 'rq_retry_open: 1'), 'a budget of an idle cluster is its minimum');
+  for (let i = 0; i < 4; i++) table.tryAcquire(row + 1, RES_RQ);
+  for (let i = 0; i < 3; i++) table.tryAcquire(row + 1, RES_PENDING);
+  t.equal(pages.text(filter('circuit_breakers.high')), high('remaining_retries: 2', 'rq_retry_open: 0'), 'half of seven, active and waiting');
 });
 
 t.test('used only: what was written, and the gauges of what was', async (t) => {

@@ -76,6 +76,7 @@ export const NO_REWRITE: RewriteConfig = { prefix: null, regex: null, path: null
 export function forward(changes: Partial<ForwardConfig> = {}): ForwardConfig {
   return {
     kind: 'forward',
+    highPriority: false,
     clusters: [{ name: 'app', weight: 1 }],
     clusterHeader: '', subset: null,
     timeoutMs: 15000,

@@ -2,7 +2,9 @@ import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import t from 'tap';
 import { BREAKER_BYTES, BREAKER_ROWS, BreakerTable, HELD_ROW, RES_CX, RES_PENDING, RES_RETRY, RES_RQ, type Resource } from '../../src/shared/breaker-table.ts';
+import { retryLimit } from '../../src/shared/retry-budget.ts';
 import { Stripe, STRIPE_BYTES } from '../../src/shared/stripe.ts';
+import { CROWD } from './crowd.ts';
 
 type Job = import('./breaker-worker.ts').BreakerJob;
 type Result = import('./breaker-worker.ts').RaceResult;
@@ -109,6 +111,52 @@ t.test('eight threads on one row with limit 10: never one too many, nothing left
     }
     t.ok(each[0]!.isIdle(MEETING_ROW));
   }
+});
+
+t.test('eight threads on two priorities, two hosts and their retries: each limit holds by itself, nothing left behind', async (t) => {
+  const threads = 8;
+  const { breakers, stripes, each } = tables(threads);
+  const table = each[0]!;
+  for (const row of CROWD.lanes) table.setLimits(row, { ...limits(0), maxRequests: CROWD.lane });
+  for (const row of CROWD.hosts) table.setLimits(row, { ...limits(0), maxRequests: CROWD.host });
+  const results = await Promise.all(stripes.map(async (stripe) => {
+    const worker = new Worker(script, { workerData: { what: 'crowd', stripe, breakers, threads, rounds: 20_000 } satisfies Job });
+    const [[result]] = (await Promise.all([once(worker, 'message'), once(worker, 'exit')])) as [[Result[]], unknown];
+    return result;
+  }));
+  // Six requests at most, and at most eight that wait: the budget is never above seven.
+  const most = [CROWD.lane, CROWD.host, retryLimit(CROWD.budget, CROWD.lane + threads), CROWD.retries];
+  for (const [kind, limit] of most.entries()) {
+    const highest = Math.max(...results.map((result) => result[kind]!.highest));
+    t.ok(highest <= limit, `${['lane', 'host', 'budget', 'fixed'][kind]!}: highest seen ${highest} of ${limit}`);
+    t.ok(results.every((result) => result[kind]!.taken > 0));
+  }
+  t.ok(results.some(([, , , fixed]) => fixed!.refused > 0), 'the limit was met');
+  for (const row of [...CROWD.lanes, ...CROWD.hosts]) t.ok(table.isIdle(row), `row ${row} is at rest`);
+});
+
+t.test('a limit that is worked out: up to it, never with 0, and it gives nothing out when it has shrunk', async (t) => {
+  const { each: [a, b] } = tables(2);
+  t.notOk(a!.tryAcquireWithin(0, RES_RETRY, 0));
+  t.ok(a!.tryAcquireWithin(0, RES_RETRY, 2));
+  t.ok(b!.tryAcquireWithin(0, RES_RETRY, 2));
+  t.notOk(a!.tryAcquireWithin(0, RES_RETRY, 2), 'over both workers');
+  t.notOk(b!.tryAcquireWithin(0, RES_RETRY, 1));
+  t.ok(a!.tryAcquireWithin(0, RES_RETRY, 3));
+  for (const one of [a!, a!, b!]) one.release(0, RES_RETRY);
+  t.ok(a!.isIdle(0));
+});
+
+t.test('a retry budget: its share of what is in hand, rounded down, never below its minimum', async (t) => {
+  const of = (budgetPercent: number, minConcurrency: number, inHand: number): number => retryLimit({ budgetPercent, minConcurrency }, inHand);
+  t.equal(of(20, 3, 0), 3);
+  t.equal(of(20, 3, 15), 3);
+  t.equal(of(20, 3, 19), 3);
+  t.equal(of(20, 3, 20), 4);
+  t.equal(of(20, 3, 100), 20);
+  t.equal(of(0, 0, 1000), 0);
+  t.equal(of(100, 0, 7), 7);
+  t.equal(of(12.5, 0, 16), 2);
 });
 
 t.test('more holders than the limit allows cannot be: ten stay, the eleventh is refused, over threads', async (t) => {

@@ -2,7 +2,9 @@
 
 import { parentPort, workerData } from 'node:worker_threads';
 import { BreakerTable, RES_CX, RES_PENDING, RES_RQ, RES_RETRY, type Resource } from '../../src/shared/breaker-table.ts';
+import { retryLimit } from '../../src/shared/retry-budget.ts';
 import { Stripe } from '../../src/shared/stripe.ts';
+import { CROWD } from './crowd.ts';
 
 export const CONTESTED_ROW = 0;
 /** Unlimited rows: threads meet here, and count here what they hold of the contested one. */
@@ -11,7 +13,7 @@ export const WITNESS_ROW = 2;
 export const KILL_ROWS = [3, 4, 5];
 
 export interface BreakerJob {
-  readonly what: 'race' | 'churn';
+  readonly what: 'race' | 'crowd' | 'churn';
   readonly stripe: SharedArrayBuffer;
   readonly breakers: SharedArrayBuffer;
   readonly threads: number;
@@ -54,6 +56,40 @@ function race(): RaceResult {
   return { taken, refused, highest };
 }
 
+/** Each round is one request: of a lane, then of a host, then perhaps a retry within the budget. */
+function crowd(): RaceResult[] {
+  const kinds = ['lane', 'host', 'budget', 'fixed'] as const;
+  const results = Object.fromEntries(kinds.map((kind) => [kind, { taken: 0, refused: 0, highest: 0 }])) as Record<(typeof kinds)[number], { taken: number; refused: number; highest: number }>;
+  const note = (kind: (typeof kinds)[number], ok: boolean, row: number, resource: Resource): boolean => {
+    const result = results[kind];
+    if (ok) {
+      result.taken++;
+      result.highest = Math.max(result.highest, table.count(row, resource));
+    } else {
+      result.refused++;
+    }
+    return ok;
+  };
+  table.tryAcquire(MEETING_ROW, RES_CX);
+  while (table.count(MEETING_ROW, RES_CX) < job.threads);
+  for (let i = 0; i < job.rounds; i++) {
+    const lane = CROWD.lanes[i & 1]!;
+    const host = CROWD.hosts[(i >> 1) & 1]!;
+    table.tryAcquire(lane, RES_PENDING);
+    const inLane = note('lane', table.tryAcquire(lane, RES_RQ), lane, RES_RQ);
+    const atHost = inLane && note('host', table.tryAcquire(host, RES_RQ), host, RES_RQ);
+    const limit = retryLimit(CROWD.budget, table.count(lane, RES_RQ) + table.count(lane, RES_PENDING));
+    const budget = note('budget', table.tryAcquireWithin(lane, RES_RETRY, limit), lane, RES_RETRY);
+    const fixed = note('fixed', table.tryAcquireWithin(host, RES_RETRY, CROWD.retries), host, RES_RETRY);
+    if (fixed) table.release(host, RES_RETRY);
+    if (budget) table.release(lane, RES_RETRY);
+    if (atHost) table.release(host, RES_RQ);
+    if (inLane) table.release(lane, RES_RQ);
+    table.release(lane, RES_PENDING);
+  }
+  return kinds.map((kind) => results[kind]);
+}
+
 const RESOURCES: readonly Resource[] = [RES_CX, RES_PENDING, RES_RQ, RES_RETRY];
 
 /** Never ends by itself. Holds a few of everything at any time. */
@@ -63,7 +99,8 @@ function churn(): void {
   for (;;) {
     const row = KILL_ROWS[i % KILL_ROWS.length]!;
     const resource = RESOURCES[(i >> 2) % RESOURCES.length]!;
-    if (table.tryAcquire(row, resource)) held.push([row, resource]);
+    const taken = (i & 1) === 0 ? table.tryAcquire(row, resource) : table.tryAcquireWithin(row, resource, 20);
+    if (taken) held.push([row, resource]);
     table.addStarving(row, 1);
     if (held.length > 6) {
       const [oldRow, oldResource] = held.shift()!;
@@ -76,4 +113,5 @@ function churn(): void {
 }
 
 if (job.what === 'race') parentPort!.postMessage(race());
+else if (job.what === 'crowd') parentPort!.postMessage(crowd());
 else churn();

@@ -25,6 +25,7 @@ import { compileTcp } from '../../src/proxy/tcp-runtime.ts';
 import { BREAKER_ROW, BreakerTable, HELD_ROW, RES_CX, RES_PENDING, RES_RQ, RES_RETRY, type Resource } from '../../src/shared/breaker-table.ts';
 import { HOST_ROW, HostTable } from '../../src/shared/host-table.ts';
 import { prepareRoom, wordsOf } from '../../src/shared/limit-words.ts';
+import { OVERLOAD_BYTES, OverloadState, PROCESS_ROW } from '../../src/shared/overload.ts';
 import type { ClusterPlan, HostPlan, LimitPlan } from '../../src/shared/plan.ts';
 import type { FakeConn } from './fake-conn.ts';
 import { FakeLoop } from './fake-loop.ts';
@@ -48,7 +49,8 @@ const RESOURCES: readonly (readonly [name: string, resource: Resource])[] = [
 export class SharedBreakers {
   readonly buffer: SharedArrayBuffer = new SharedArrayBuffer(ROWS * BREAKER_ROW * 4);
   readonly hosts: SharedArrayBuffer = new SharedArrayBuffer(ROWS * HOST_ROW * 4);
-  readonly rows = new Map<string, number>();
+  readonly overload: SharedArrayBuffer = new SharedArrayBuffer(OVERLOAD_BYTES);
+  readonly rows = new Map<string, number>([['process', PROCESS_ROW]]);
   readonly limitWords: Int32Array = new Int32Array(new SharedArrayBuffer(LIMIT_WORDS * 4));
   private readonly limits = new Map<string, number>();
   private nextLimitWord = 0;
@@ -90,6 +92,7 @@ export class FakeHouse {
   readonly buckets: Uint32Array = new Uint32Array(HISTOGRAMS * HISTOGRAM_WORDS);
   readonly breakers: BreakerTable;
   readonly hostTable: HostTable;
+  readonly overload: OverloadState;
   readonly shared: SharedBreakers;
   readonly out: OutBuffer = new OutBuffer();
   readonly random: Random;
@@ -115,15 +118,16 @@ export class FakeHouse {
     this.shared = options.shared ?? new SharedBreakers();
     this.breakers = new BreakerTable(this.shared.buffer, new Int32Array(ROWS * HELD_ROW));
     this.hostTable = new HostTable(this.shared.hosts);
+    this.overload = new OverloadState(this.shared.overload);
     this.random = new Random([seed, Math.imul(seed, 0x9e3779b1), ~seed, 7]);
     this.logs = new AccessLogBatch((_path, bytes) => {
       this.lines.push(...Buffer.from(bytes).toString('latin1').split('\n').slice(0, -1));
     });
-    const { loop, cells, buckets, breakers, hostTable, out, random } = this;
+    const { loop, cells, buckets, breakers, hostTable, overload, out, random } = this;
     const { clock, timers } = loop;
     this.clusterTools = { loop, clock, cells, buckets, breakers, hostTable, random, out, clusterNamed: (name) => this.clusters.get(name), reportOutlier: (finding) => void this.outlierFindings.push(finding) };
-    this.listenTools = { random, clock, timers, cells, buckets, breakers, out, atTurnEnd: (fn) => loop.atTurnEnd(fn) };
-    this.roadTools = { clock, timers, cells, buckets, random, date: new DateText(clock), journeys: this.journeys, logBatch: this.logs };
+    this.listenTools = { random, clock, timers, cells, buckets, breakers, overload, out, atTurnEnd: (fn) => loop.atTurnEnd(fn) };
+    this.roadTools = { clock, timers, cells, buckets, overload, random, date: new DateText(clock), journeys: this.journeys, logBatch: this.logs };
   }
 
   // ---- making ----
@@ -131,7 +135,9 @@ export class FakeHouse {
   planCluster(config: ClusterConfig): ClusterPlan {
     const known = this.clusters.get(config.name);
     const breakers = this.shared.row(`cluster ${config.name}`);
-    for (const row of [breakers, breakers + 1]) this.breakers.setLimits(row, config.circuitBreakers);
+    this.breakers.setLimits(breakers, config.circuitBreakers);
+    this.breakers.setLimits(breakers + 1, config.circuitBreakers.high ?? config.circuitBreakers);
+    const hosts = config.type === 'originalDst' ? [''] : config.endpoints.map(({ text }) => text);
     return {
       stats: known?.stats ?? this.takeCells(`cluster.${config.name}`, CLUSTER_STATS, SHAPES.cluster.size),
       ssl: known?.ssl ?? this.takeCells(`cluster.${config.name}`, SSL_STATS, SHAPES.ssl.size),
@@ -139,7 +145,7 @@ export class FakeHouse {
       histograms: known?.histograms ?? this.takeHistograms(SHAPES.clusterHistograms),
       breakers,
       row: this.shared.hostRow(`cluster ${config.name}`),
-      hosts: config.type === 'originalDst' ? [this.hostPlan(config.name, '')] : config.endpoints.map(({ text }) => this.hostPlan(config.name, text)),
+      hosts: hosts.map((text) => this.hostPlan(config, text)),
     };
   }
 
@@ -233,15 +239,20 @@ export class FakeHouse {
   /** What is held in the breaker table. */
   taken(): Record<string, number> {
     const found: Record<string, number> = {};
-    for (const [name, place] of this.shared.rows) {
-      const row = 2 * place;
-      for (const [resource, slot] of RESOURCES) {
-        const count = this.breakers.count(row, slot);
-        if (count !== 0) found[`${name} ${resource}`] = count;
-      }
-      if (this.breakers.starving(row) !== 0) found[`${name} starving`] = this.breakers.starving(row);
+    for (const name of this.shared.rows.keys()) {
+      const row = this.shared.row(name);
+      this.takenOf(name, row, found);
+      this.takenOf(`${name} high`, row + 1, found);
     }
     return found;
+  }
+
+  private takenOf(name: string, row: number, found: Record<string, number>): void {
+    for (const [resource, slot] of RESOURCES) {
+      const count = this.breakers.count(row, slot);
+      if (count !== 0) found[`${name} ${resource}`] = count;
+    }
+    if (this.breakers.starving(row) !== 0) found[`${name} starving`] = this.breakers.starving(row);
   }
 
   /** The newest outgoing connection. */
@@ -259,11 +270,13 @@ export class FakeHouse {
     return plan;
   }
 
-  private hostPlan(cluster: string, text: string): HostPlan {
-    const key = `${cluster} ${text}`;
+  private hostPlan({ name, hostLimits = null }: ClusterConfig, text: string): HostPlan {
+    const key = `${name} ${text}`;
+    const breakers = hostLimits === null ? -1 : this.shared.row(`host ${key}`);
+    if (hostLimits !== null) this.breakers.setLimits(breakers, hostLimits);
     let cells = this.hostCells.get(key);
     if (cells === undefined) this.hostCells.set(key, (cells = this.takeCells(`host ${key}`, HOST_STATS, SHAPES.host.size)));
-    return { cells, row: this.shared.hostRow(`host ${key}`), breakers: -1 };
+    return { cells, row: this.shared.hostRow(`host ${key}`), breakers };
   }
 
   private takeCells(name: string, stats: readonly (readonly [name: string, kind: StatKind])[], size: number): number {

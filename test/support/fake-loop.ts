@@ -30,6 +30,7 @@ export class FakeListener implements Listener {
   readonly address: Address;
   readonly accept: Accept;
   stopped = false;
+  held = false;
 
   constructor(address: Address, accept: Accept) {
     this.address = address;
@@ -39,6 +40,10 @@ export class FakeListener implements Listener {
   stop(done: () => void): void {
     this.stopped = true;
     done();
+  }
+
+  hold(on: boolean): void {
+    this.held = on;
   }
 }
 

@@ -101,6 +101,10 @@ export function snapshot(part: Partial<Snapshot> = {}): Snapshot {
     logLevel: 'info',
     drainTimeoutMs: 1000,
     watch: false,
+    overload: {
+      maxConnections: 0, maxHeapBytes: 0, intervalMs: 1000,
+      actions: { stopAcceptingRequests: 0.95, disableKeepAlive: 0, closeIdleConnections: 0, stopAcceptingConnections: 0, rejectIncomingConnections: 0, reduceTimeouts: null },
+    },
     files: [],
     grpcMethods: {},
     limits: [],

@@ -56,7 +56,7 @@ const ROUTE: RouteConfig = {
   name: 'all',
   match: { path: { kind: 'prefix', value: '/' }, caseSensitive: true, methods: [], headers: [], query: [], fraction: 1, clientCertificate: null },
   action: {
-    kind: 'forward',
+    kind: 'forward', highPriority: false,
     clusters: [{ name: 'app', weight: 1 }],
     clusterHeader: '',
     subset: null,

@@ -6,6 +6,7 @@ import type { ClusterDocument, EndpointDocument } from '../document.ts';
 import type { ClusterConfig, EndpointConfig } from '../snapshot.ts';
 import type { SecretFiles } from '../secrets.ts';
 import { parseDuration } from '../units.ts';
+import { buildCircuitBreakers, buildHostLimits } from './circuit-breakers.ts';
 import { contentHash } from './content.ts';
 import { buildHostSets, buildMetadata, type OwnPlace } from './host-sets.ts';
 import { buildLoadBalancing, countsRequests, NO_HOST_LIMITS } from './load-balancing.ts';
@@ -41,9 +42,9 @@ export function buildCluster(cluster: ClusterDocument, secrets: SecretFiles, pla
       keepAliveTimeoutMs: parseDuration(cluster.http2?.keepAliveTimeout ?? DEFAULTS.http2.keepAliveTimeout),
     },
     healthChecks: (cluster.healthChecks ?? []).map((check) => buildHealthCheck(check, cluster.name, secrets)),
-    circuitBreakers: { ...DEFAULTS.circuitBreakers, ...cluster.circuitBreakers },
-    hostLimits: countsRequests(loadBalancing) ? NO_HOST_LIMITS : null,
     outlierDetection: cluster.outlierDetection === undefined ? null : buildOutlier(cluster.outlierDetection, secrets),
+    circuitBreakers: buildCircuitBreakers(cluster.circuitBreakers),
+    hostLimits: buildHostLimits(cluster.circuitBreakers?.perHost) ?? (countsRequests(loadBalancing) ? NO_HOST_LIMITS : null),
   };
   return { ...body, hash: contentHash(body) };
 }

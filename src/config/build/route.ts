@@ -63,6 +63,7 @@ function buildForward(forward: ForwardDocument, inherited?: RetryDocument): Forw
   const weighted = forward.clusters ?? (forward.cluster === undefined ? [] : [{ name: forward.cluster }]);
   return {
     kind: 'forward',
+    highPriority: (forward.priority ?? DEFAULTS.forward.priority) === 'high',
     clusters: weighted.map(({ name, weight = DEFAULTS.weightedCluster.weight }: { name: string; weight?: number }) => ({ name, weight })),
     clusterHeader: (forward.clusterHeader ?? '').toLowerCase(),
     subset: forward.subset === undefined ? null : buildMetadata(forward.subset),

@@ -12,6 +12,7 @@ import { contentHash, freezeDeep } from './content.ts';
 import { grpcMethodsOf } from './grpc-methods.ts';
 import { buildHttp } from './http.ts';
 import { limitSourcesOf } from './limit-sources.ts';
+import { buildOverload } from './overload.ts';
 import { buildTcp } from './tcp.ts';
 import { buildServerTls } from './tls.ts';
 
@@ -27,6 +28,7 @@ export function buildSnapshot(document: ConfigDocument, file: string, secrets: S
     logLevel: document.logLevel ?? defaults.logLevel,
     drainTimeoutMs: parseDuration(document.drainTimeout ?? defaults.drainTimeout),
     watch: document.watch ?? defaults.watch,
+    overload: buildOverload(document.overload),
     listeners: document.listeners.map((listener) => buildListener(listener, engine, { file, secrets })),
     clusters: (document.clusters ?? defaults.clusters).map((cluster) => buildCluster(cluster, secrets, { zone: document.zone ?? '', localCluster: document.localCluster ?? '' })),
   };

@@ -7,6 +7,7 @@ import type { SecretFiles, SecretTools } from '../secrets.ts';
 import { checkClusters } from './clusters.ts';
 import { checkOwnPlace } from './host-sets.ts';
 import { checkListeners } from './listeners.ts';
+import { checkOverload } from './overload.ts';
 
 export interface CheckTools {
   /** What is wrong with a text that holds access-log operators, or null: `observe` knows them. */
@@ -30,6 +31,7 @@ export function checkDocument(document: unknown, tools: CheckTools, secrets: Sec
   const scope: CheckScope = { problems: [], tools, secrets, clusterNames: clusterNames(root.at('clusters')), root, clusters: clustersByName(root) };
   checkClusters(root.at('clusters'), scope);
   checkOwnPlace(scope);
+  checkOverload(root.at('overload'), scope.problems);
   checkListeners(root, scope);
   return scope.problems;
 }

@@ -14,6 +14,7 @@ import { checkDns } from './dns.ts';
 import { checkKeepAlive } from './keep-alive.ts';
 import { checkLoadBalancing } from './load-balancing.ts';
 import { checkOutlierDetection } from './outlier.ts';
+import { checkCircuitBreakers } from './circuit-breakers.ts';
 import { checkClientTls } from './tls.ts';
 
 export function checkClusters(clusters: Place, scope: CheckScope): void {
@@ -30,6 +31,7 @@ export function checkClusters(clusters: Place, scope: CheckScope): void {
     checkHostSets(cluster, scope);
     checkLoadBalancing(cluster, problems);
     checkOutlierDetection(cluster, problems);
+    checkCircuitBreakers(cluster, problems);
     checkClientTls(cluster.at('tls'), scope);
     checkHealthChecks(cluster, scope);
   }

@@ -4,6 +4,7 @@ import { DEFAULTS } from '../defaults.ts';
 import { MAX_COUNT, MAX_WEIGHT } from '../limits.ts';
 import { balancingKeys } from './load-balancing.ts';
 import { healthCheckSchema } from './health.ts';
+import { circuitBreakersSchema } from './circuit-breakers.ts';
 import { choice, described, either, integer, list, object, text } from './parts.ts';
 import type { Schema } from './parts.ts';
 import { endpointGroups, hostSets } from './host-sets.ts';
@@ -23,16 +24,6 @@ function endpoint(): Schema {
       ...endpointGroups(),
     }, ['address']),
   ]);
-}
-
-function circuitBreakers(): Schema {
-  const defaults = DEFAULTS.circuitBreakers;
-  return object('circuitBreakers', {
-    maxConnections: integer('The most connections to the cluster, over all workers; 0: no limit.', COUNT, { default: defaults.maxConnections }),
-    maxPendingRequests: integer('The most requests that wait for a connection; 0: no limit.', COUNT, { default: defaults.maxPendingRequests }),
-    maxRequests: integer('The most requests at one time; 0: no limit.', COUNT, { default: defaults.maxRequests }),
-    maxRetries: integer('The most retries at one time; 0: no limit.', COUNT, { default: defaults.maxRetries }),
-  });
 }
 
 export function clusterSchema(): Schema {
@@ -58,7 +49,7 @@ export function clusterSchema(): Schema {
     connections: described('The connections to the endpoints.', connections, { default: {} }),
     http2: described('The connections that speak HTTP/2.', http2, { default: {} }),
     healthChecks: list('How to find out whether the endpoints are healthy: at most one check. Default: none.', healthCheckSchema()),
-    circuitBreakers: described('Limits that hold over all workers; what exceeds them is answered 503 at once.', circuitBreakers(), { default: {} }),
     outlierDetection: described('Sends no requests for a while to endpoints that fail, judged by all workers together; {}: by the defaults. Default: none.', outlierSchema()),
+    circuitBreakers: described('Limits that hold over all workers; what exceeds them is answered 503 at once.', circuitBreakersSchema(), { default: {} }),
   }, ['name']);
 }

@@ -55,6 +55,11 @@ export function integer(description: string, bounds: { minimum: number; maximum:
   return { description, type: 'integer', ...bounds, ...extras };
 }
 
+/** From 0 to 100. */
+export function percent(description: string, extras: Extras = {}): Schema {
+  return { description, type: 'number', minimum: 0, maximum: 100, ...extras };
+}
+
 export function size(description: string, extras: Extras = {}): Schema {
   return { description, type: ['integer', 'string'], minimum: 0, format: 'size', ...extras };
 }

@@ -107,6 +107,7 @@ function forward(): Schema {
     clusters: list(`${one} Several clusters, each with its share.`, weightedClusterSchema(), { minItems: 1 }),
     clusterHeader: text(`${one} The request header that names the cluster.`, 'headerName'),
     subset: forwardSubset(),
+    priority: choice('Which of the circuit breakers of the cluster count its requests; "high" has limits and connections of its own.', ['default', 'high'], { default: DEFAULTS.forward.priority }),
     timeout: text('From the end of the request to the end of the response; "0s": no limit.', 'duration', { default: DEFAULTS.forward.timeout }),
     idleTimeout: text('Longest silence in both directions; "0s": no limit. Default: timeouts.streamIdle of the listener.', 'duration'),
     grpcTimeoutHeaderMax: text('Heed the grpc-timeout of gRPC calls, up to this, instead of "timeout"; "0s": whatever it says. Default: it is passed on and nothing else.', 'duration'),

@@ -3,7 +3,7 @@
 import { FORMATS } from './formats.ts';
 export const validate = validate21;
 
-const schema6 = {"$schema":"http://json-schema.org/draft-07/schema#","title":"configuration","type":"object","properties":{"$schema":{"$ref":"#/definitions/string"},"workers":{"anyOf":[{"const":"auto"},{"type":"integer","minimum":1,"maximum":1024}]},"pinWorkers":{"$ref":"#/definitions/boolean"},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"admin":{"anyOf":[{"const":false},{"title":"admin","type":"object","properties":{"address":{"$ref":"#/definitions/listenAddress"}},"required":[],"additionalProperties":false}]},"logLevel":{"type":"string","enum":["trace","debug","info","warn","error","off"]},"drainTimeout":{"$ref":"#/definitions/duration"},"watch":{"$ref":"#/definitions/boolean"},"listeners":{"type":"array","items":{"title":"listener","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"address":{"$ref":"#/definitions/listenAddress"},"maxConnections":{"$ref":"#/definitions/integer4"},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"tls":{"title":"tls","type":"object","properties":{"certificates":{"type":"array","items":{"title":"certificate","type":"object","properties":{"cert":{"$ref":"#/definitions/name"},"key":{"$ref":"#/definitions/name"},"serverNames":{"type":"array","items":{"type":"string","format":"serverNameRule"}}},"required":["cert","key"],"additionalProperties":false},"minItems":1},"minVersion":{"type":"string","enum":["TLSv1.2","TLSv1.3"]},"maxVersion":{"type":"string","enum":["TLSv1.2","TLSv1.3"]},"cipherSuites":{"type":"array","items":{"type":"string","format":"cipherName"}},"alpn":{"type":"array","items":{"type":"string","format":"alpnName"}},"clientCa":{"$ref":"#/definitions/name"},"requireClientCertificate":{"$ref":"#/definitions/boolean"},"subjectAltNames":{"$ref":"#/definitions/array2"},"sessionTicketKeys":{"type":"array","items":{"$ref":"#/definitions/string"}}},"required":["certificates"],"additionalProperties":false},"proxyProtocol":{"$ref":"#/definitions/boolean"},"http":{"title":"http","type":"object","properties":{"protocols":{"type":"array","items":{"type":"string","enum":["http1","http2"]},"minItems":1},"serverName":{"anyOf":[{"type":"string","format":"serverName"},{"const":false}]},"useRemoteAddress":{"$ref":"#/definitions/boolean"},"xffNumTrustedHops":{"$ref":"#/definitions/integer2"},"trustedCidrs":{"$ref":"#/definitions/cidr"},"internalCidrs":{"$ref":"#/definitions/cidr"},"normalizePath":{"$ref":"#/definitions/boolean"},"mergeSlashes":{"$ref":"#/definitions/boolean"},"pathWithEscapedSlashes":{"type":"string","enum":["keep","reject","unescapeAndRedirect","unescapeAndForward"]},"headersWithUnderscores":{"type":"string","enum":["allow","drop","reject"]},"maxRequestHeadersSize":{"$ref":"#/definitions/size"},"maxRequestHeaders":{"type":"integer","minimum":1,"maximum":8192},"maxRequestBodySize":{"$ref":"#/definitions/size"},"acceptHttp10":{"$ref":"#/definitions/boolean"},"timeouts":{"title":"timeouts","type":"object","properties":{"idle":{"$ref":"#/definitions/duration"},"requestHeaders":{"$ref":"#/definitions/duration"},"request":{"$ref":"#/definitions/duration"},"streamIdle":{"$ref":"#/definitions/duration"}},"required":[],"additionalProperties":false},"http2":{"title":"http2","type":"object","properties":{"maxConcurrentStreams":{"$ref":"#/definitions/integer5"},"initialStreamWindow":{"$ref":"#/definitions/size"},"initialConnectionWindow":{"$ref":"#/definitions/size"},"keepAliveInterval":{"$ref":"#/definitions/duration"},"keepAliveTimeout":{"$ref":"#/definitions/duration"},"maxOutboundFrames":{"$ref":"#/definitions/integer5"},"maxOutboundControlFrames":{"$ref":"#/definitions/integer5"},"maxConsecutiveEmptyFrames":{"$ref":"#/definitions/integer4"},"maxPriorityFramesPerStream":{"$ref":"#/definitions/integer4"},"maxWindowUpdatesPerDataFrame":{"$ref":"#/definitions/integer5"},"maxContinuationFrames":{"$ref":"#/definitions/integer4"},"prematureResetStreams":{"$ref":"#/definitions/integer4"}},"required":[],"additionalProperties":false},"requestId":{"title":"requestId","type":"object","properties":{"generate":{"$ref":"#/definitions/boolean"},"preserveExternal":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false},"upgrades":{"$ref":"#/definitions/upgrade"},"filters":{"type":"array","items":{"title":"filter","type":"object","properties":{"grpcWeb":{"title":"grpcWeb","type":"object","properties":{},"required":[],"additionalProperties":false},"grpcStats":{"title":"grpcStats","type":"object","properties":{"methods":{"type":"array","items":{"type":"string","format":"grpcMethod"}}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false}},"accessLog":{"$ref":"#/definitions/array3"},"routes":{"$ref":"#/definitions/array4"},"virtualHosts":{"type":"array","items":{"title":"virtualHost","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"domains":{"type":"array","items":{"type":"string","format":"domain"},"minItems":1},"requestHeaders":{"$ref":"#/definitions/headerEdits"},"responseHeaders":{"$ref":"#/definitions/headerEdits"},"retry":{"$ref":"#/definitions/retry"},"routes":{"$ref":"#/definitions/array4"}},"required":["domains","routes"],"additionalProperties":false},"minItems":1}},"required":[],"additionalProperties":false},"tcp":{"title":"tcp","type":"object","properties":{"cluster":{"$ref":"#/definitions/name"},"clusters":{"$ref":"#/definitions/array"},"sniRoutes":{"type":"object","propertyNames":{"type":"string","format":"serverNamePattern"},"additionalProperties":{"anyOf":[{"type":"string","format":"name"},{"type":"array","items":{"$ref":"#/definitions/weightedCluster"},"minItems":1}]}},"idleTimeout":{"$ref":"#/definitions/duration"},"maxConnectAttempts":{"$ref":"#/definitions/integer3"},"accessLog":{"$ref":"#/definitions/array3"}},"required":[],"additionalProperties":false}},"required":["address"],"additionalProperties":false},"minItems":1},"clusters":{"type":"array","items":{"title":"cluster","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"type":{"type":"string","enum":["static","originalDst"]},"endpoints":{"type":"array","items":{"anyOf":[{"type":"string","format":"endpointAddress"},{"title":"endpoint","type":"object","properties":{"address":{"type":"string","format":"endpointAddress"},"weight":{"type":"integer","minimum":1,"maximum":4294967295}},"required":["address"],"additionalProperties":false}]}},"protocol":{"type":"string","enum":["http1","http2","auto"]},"proxyProtocol":{"type":"string","enum":["v1","v2"]},"tls":{"title":"clusterTls","type":"object","properties":{"ca":{"$ref":"#/definitions/name"},"serverName":{"$ref":"#/definitions/authority"},"subjectAltNames":{"$ref":"#/definitions/array2"},"cert":{"$ref":"#/definitions/name"},"key":{"$ref":"#/definitions/name"},"insecureSkipVerify":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false},"connectTimeout":{"$ref":"#/definitions/duration"},"loadBalancing":{"title":"loadBalancing","type":"object","properties":{"policy":{"type":"string","enum":["roundRobin","random"]}},"required":[],"additionalProperties":false},"connections":{"title":"connections","type":"object","properties":{"idleTimeout":{"$ref":"#/definitions/duration"},"maxRequests":{"$ref":"#/definitions/integer4"}},"required":[],"additionalProperties":false},"http2":{"title":"clusterHttp2","type":"object","properties":{"keepAliveInterval":{"$ref":"#/definitions/duration"},"keepAliveTimeout":{"$ref":"#/definitions/duration"}},"required":[],"additionalProperties":false},"circuitBreakers":{"title":"circuitBreakers","type":"object","properties":{"maxConnections":{"$ref":"#/definitions/integer4"},"maxPendingRequests":{"$ref":"#/definitions/integer4"},"maxRequests":{"$ref":"#/definitions/integer4"},"maxRetries":{"$ref":"#/definitions/integer4"}},"required":[],"additionalProperties":false}},"required":["name"],"additionalProperties":false}}},"required":["listeners"],"additionalProperties":false};
+const schema6 = {"$schema":"http://json-schema.org/draft-07/schema#","title":"configuration","type":"object","properties":{"$schema":{"$ref":"#/definitions/string"},"workers":{"anyOf":[{"const":"auto"},{"type":"integer","minimum":1,"maximum":1024}]},"pinWorkers":{"$ref":"#/definitions/boolean"},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"admin":{"anyOf":[{"const":false},{"title":"admin","type":"object","properties":{"address":{"$ref":"#/definitions/listenAddress"}},"required":[],"additionalProperties":false}]},"logLevel":{"type":"string","enum":["trace","debug","info","warn","error","off"]},"drainTimeout":{"$ref":"#/definitions/duration"},"watch":{"$ref":"#/definitions/boolean"},"overload":{"title":"overload","type":"object","properties":{"maxConnections":{"$ref":"#/definitions/integer2"},"maxHeapSize":{"$ref":"#/definitions/size"},"interval":{"$ref":"#/definitions/duration"},"actions":{"title":"overloadActions","type":"object","properties":{"stopAcceptingRequests":{"$ref":"#/definitions/number"},"disableKeepAlive":{"$ref":"#/definitions/number"},"closeIdleConnections":{"$ref":"#/definitions/number"},"stopAcceptingConnections":{"$ref":"#/definitions/number"},"rejectIncomingConnections":{"$ref":"#/definitions/number"},"reduceTimeouts":{"title":"reduceTimeouts","type":"object","properties":{"from":{"$ref":"#/definitions/number"},"to":{"$ref":"#/definitions/number"},"idle":{"$ref":"#/definitions/duration"}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"listeners":{"type":"array","items":{"title":"listener","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"address":{"$ref":"#/definitions/listenAddress"},"maxConnections":{"$ref":"#/definitions/integer2"},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"tls":{"title":"tls","type":"object","properties":{"certificates":{"type":"array","items":{"title":"certificate","type":"object","properties":{"cert":{"$ref":"#/definitions/name"},"key":{"$ref":"#/definitions/name"},"serverNames":{"type":"array","items":{"type":"string","format":"serverNameRule"}}},"required":["cert","key"],"additionalProperties":false},"minItems":1},"minVersion":{"type":"string","enum":["TLSv1.2","TLSv1.3"]},"maxVersion":{"type":"string","enum":["TLSv1.2","TLSv1.3"]},"cipherSuites":{"type":"array","items":{"type":"string","format":"cipherName"}},"alpn":{"type":"array","items":{"type":"string","format":"alpnName"}},"clientCa":{"$ref":"#/definitions/name"},"requireClientCertificate":{"$ref":"#/definitions/boolean"},"subjectAltNames":{"$ref":"#/definitions/array2"},"sessionTicketKeys":{"type":"array","items":{"$ref":"#/definitions/string"}}},"required":["certificates"],"additionalProperties":false},"proxyProtocol":{"$ref":"#/definitions/boolean"},"http":{"title":"http","type":"object","properties":{"protocols":{"type":"array","items":{"type":"string","enum":["http1","http2"]},"minItems":1},"serverName":{"anyOf":[{"type":"string","format":"serverName"},{"const":false}]},"useRemoteAddress":{"$ref":"#/definitions/boolean"},"xffNumTrustedHops":{"type":"integer","minimum":0,"maximum":100},"trustedCidrs":{"type":"array","items":{"type":"string","format":"cidr"}},"normalizePath":{"$ref":"#/definitions/boolean"},"mergeSlashes":{"$ref":"#/definitions/boolean"},"pathWithEscapedSlashes":{"type":"string","enum":["keep","reject","unescapeAndRedirect","unescapeAndForward"]},"headersWithUnderscores":{"type":"string","enum":["allow","drop","reject"]},"maxRequestHeadersSize":{"$ref":"#/definitions/size"},"maxRequestHeaders":{"type":"integer","minimum":1,"maximum":8192},"maxRequestBodySize":{"$ref":"#/definitions/size"},"acceptHttp10":{"$ref":"#/definitions/boolean"},"timeouts":{"title":"timeouts","type":"object","properties":{"idle":{"$ref":"#/definitions/duration"},"requestHeaders":{"$ref":"#/definitions/duration"},"request":{"$ref":"#/definitions/duration"},"streamIdle":{"$ref":"#/definitions/duration"}},"required":[],"additionalProperties":false},"http2":{"title":"http2","type":"object","properties":{"maxConcurrentStreams":{"$ref":"#/definitions/integer3"},"initialStreamWindow":{"$ref":"#/definitions/size"},"initialConnectionWindow":{"$ref":"#/definitions/size"},"keepAliveInterval":{"$ref":"#/definitions/duration"},"keepAliveTimeout":{"$ref":"#/definitions/duration"},"maxOutboundFrames":{"$ref":"#/definitions/integer3"},"maxOutboundControlFrames":{"$ref":"#/definitions/integer3"},"maxConsecutiveEmptyFrames":{"$ref":"#/definitions/integer2"},"maxPriorityFramesPerStream":{"$ref":"#/definitions/integer2"},"maxWindowUpdatesPerDataFrame":{"$ref":"#/definitions/integer3"},"maxContinuationFrames":{"$ref":"#/definitions/integer2"},"prematureResetStreams":{"$ref":"#/definitions/integer2"}},"required":[],"additionalProperties":false},"requestId":{"title":"requestId","type":"object","properties":{"generate":{"$ref":"#/definitions/boolean"},"preserveExternal":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false},"upgrades":{"$ref":"#/definitions/upgrade"},"filters":{"type":"array","items":{"title":"filter","type":"object","properties":{"grpcWeb":{"title":"grpcWeb","type":"object","properties":{},"required":[],"additionalProperties":false},"grpcStats":{"title":"grpcStats","type":"object","properties":{"methods":{"type":"array","items":{"type":"string","format":"grpcMethod"}}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false}},"accessLog":{"$ref":"#/definitions/array3"},"routes":{"$ref":"#/definitions/array4"},"virtualHosts":{"type":"array","items":{"title":"virtualHost","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"domains":{"type":"array","items":{"type":"string","format":"domain"},"minItems":1},"requestHeaders":{"$ref":"#/definitions/headerEdits"},"responseHeaders":{"$ref":"#/definitions/headerEdits"},"routes":{"$ref":"#/definitions/array4"}},"required":["domains","routes"],"additionalProperties":false},"minItems":1}},"required":[],"additionalProperties":false},"tcp":{"title":"tcp","type":"object","properties":{"cluster":{"$ref":"#/definitions/name"},"clusters":{"$ref":"#/definitions/array"},"sniRoutes":{"type":"object","propertyNames":{"type":"string","format":"serverNamePattern"},"additionalProperties":{"anyOf":[{"type":"string","format":"name"},{"type":"array","items":{"$ref":"#/definitions/weightedCluster"},"minItems":1}]}},"idleTimeout":{"$ref":"#/definitions/duration"},"maxConnectAttempts":{"type":"integer","minimum":1,"maximum":100},"accessLog":{"$ref":"#/definitions/array3"}},"required":[],"additionalProperties":false}},"required":["address"],"additionalProperties":false},"minItems":1},"clusters":{"type":"array","items":{"title":"cluster","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"type":{"type":"string","enum":["static","originalDst"]},"endpoints":{"type":"array","items":{"anyOf":[{"type":"string","format":"endpointAddress"},{"title":"endpoint","type":"object","properties":{"address":{"type":"string","format":"endpointAddress"},"weight":{"type":"integer","minimum":1,"maximum":4294967295}},"required":["address"],"additionalProperties":false}]}},"protocol":{"type":"string","enum":["http1","http2","auto"]},"proxyProtocol":{"type":"string","enum":["v1","v2"]},"tls":{"title":"clusterTls","type":"object","properties":{"ca":{"$ref":"#/definitions/name"},"serverName":{"$ref":"#/definitions/authority"},"subjectAltNames":{"$ref":"#/definitions/array2"},"cert":{"$ref":"#/definitions/name"},"key":{"$ref":"#/definitions/name"},"insecureSkipVerify":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false},"connectTimeout":{"$ref":"#/definitions/duration"},"loadBalancing":{"title":"loadBalancing","type":"object","properties":{"policy":{"type":"string","enum":["roundRobin","random"]}},"required":[],"additionalProperties":false},"connections":{"title":"connections","type":"object","properties":{"idleTimeout":{"$ref":"#/definitions/duration"},"maxRequests":{"$ref":"#/definitions/integer2"}},"required":[],"additionalProperties":false},"http2":{"title":"clusterHttp2","type":"object","properties":{"keepAliveInterval":{"$ref":"#/definitions/duration"},"keepAliveTimeout":{"$ref":"#/definitions/duration"}},"required":[],"additionalProperties":false},"circuitBreakers":{"title":"circuitBreakers","type":"object","properties":{"maxConnections":{"$ref":"#/definitions/integer2"},"maxPendingRequests":{"$ref":"#/definitions/integer2"},"maxRequests":{"$ref":"#/definitions/integer2"},"maxRetries":{"$ref":"#/definitions/integer2"},"retryBudget":{"$ref":"#/definitions/retryBudget"},"perHost":{"title":"perHost","type":"object","properties":{"maxConnections":{"$ref":"#/definitions/integer2"},"maxRequests":{"$ref":"#/definitions/integer2"}},"required":[],"additionalProperties":false},"high":{"title":"highCircuitBreakers","type":"object","properties":{"maxConnections":{"$ref":"#/definitions/integer2"},"maxPendingRequests":{"$ref":"#/definitions/integer2"},"maxRequests":{"$ref":"#/definitions/integer2"},"maxRetries":{"$ref":"#/definitions/integer2"},"retryBudget":{"$ref":"#/definitions/retryBudget"}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false}},"required":["name"],"additionalProperties":false}}},"required":["listeners"],"additionalProperties":false};
 const func2 = Object.prototype.hasOwnProperty;
 const schema7 = {"type":"string"};
 
@@ -75,14 +75,94 @@ validate28.errors = vErrors;
 return errors === 0;
 }
 
-const schema11 = {"type":"string","format":"name"};
-const formats4 = FORMATS.name;
+const schema11 = {"type":"integer","minimum":0,"maximum":2147483647};
 
 function validate31(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
+if(!(((typeof data == "number") && (!(data % 1) && !isNaN(data))) && (isFinite(data)))){
+const err0 = {instancePath,schemaPath:"#/definitions/integer2/type",keyword:"type",params:{type: "integer"}};
+(vErrors ??= []).push(err0);
+errors++;
+}
+if((typeof data == "number") && (isFinite(data))){
+if(data > 2147483647 || isNaN(data)){
+const err1 = {instancePath,schemaPath:"#/definitions/integer2/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+(vErrors ??= []).push(err1);
+errors++;
+}
+if(data < 0 || isNaN(data)){
+const err2 = {instancePath,schemaPath:"#/definitions/integer2/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+(vErrors ??= []).push(err2);
+errors++;
+}
+}
+validate31.errors = vErrors;
+return errors === 0;
+}
+
+const schema12 = {"type":["integer","string"],"minimum":0,"format":"size"};
+const formats4 = FORMATS.size;
+
+function validate33(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+let vErrors = null;
+let errors = 0;
+if((!(((typeof data == "number") && (!(data % 1) && !isNaN(data))) && (isFinite(data)))) && (typeof data !== "string")){
+const err0 = {instancePath,schemaPath:"#/definitions/size/type",keyword:"type",params:{type: schema12.type}};
+(vErrors ??= []).push(err0);
+errors++;
+}
+if((typeof data == "number") && (isFinite(data))){
+if(data < 0 || isNaN(data)){
+const err1 = {instancePath,schemaPath:"#/definitions/size/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+(vErrors ??= []).push(err1);
+errors++;
+}
+}
 if(typeof data === "string"){
 if(!(formats4(data))){
+const err2 = {instancePath,schemaPath:"#/definitions/size/format",keyword:"format",params:{format: "size"}};
+(vErrors ??= []).push(err2);
+errors++;
+}
+}
+validate33.errors = vErrors;
+return errors === 0;
+}
+
+const schema13 = {"type":"number","minimum":0,"maximum":1};
+
+function validate36(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+let vErrors = null;
+let errors = 0;
+if((typeof data == "number") && (isFinite(data))){
+if(data > 1 || isNaN(data)){
+const err0 = {instancePath,schemaPath:"#/definitions/number/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1}};
+(vErrors ??= []).push(err0);
+errors++;
+}
+if(data < 0 || isNaN(data)){
+const err1 = {instancePath,schemaPath:"#/definitions/number/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+(vErrors ??= []).push(err1);
+errors++;
+}
+} else {
+const err2 = {instancePath,schemaPath:"#/definitions/number/type",keyword:"type",params:{type: "number"}};
+(vErrors ??= []).push(err2);
+errors++;
+}
+validate36.errors = vErrors;
+return errors === 0;
+}
+
+const schema14 = {"type":"string","format":"name"};
+const formats6 = FORMATS.name;
+
+function validate45(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+let vErrors = null;
+let errors = 0;
+if(typeof data === "string"){
+if(!(formats6(data))){
 const err0 = {instancePath,schemaPath:"#/definitions/name/format",keyword:"format",params:{format: "name"}};
 (vErrors ??= []).push(err0);
 errors++;
@@ -92,46 +172,20 @@ const err1 = {instancePath,schemaPath:"#/definitions/name/type",keyword:"type",p
 (vErrors ??= []).push(err1);
 errors++;
 }
-validate31.errors = vErrors;
+validate45.errors = vErrors;
 return errors === 0;
 }
 
-const schema12 = {"type":"integer","minimum":0,"maximum":2147483647};
+const schema15 = {"type":"array","items":{"title":"subjectAltName","type":"object","properties":{"dns":{"$ref":"#/definitions/choice2"},"uri":{"$ref":"#/definitions/choice2"},"ip":{"$ref":"#/definitions/choice2"}},"required":[],"additionalProperties":false}};
+const schema16 = {"anyOf":[{"type":"string","format":"name"},{"title":"textMatch","type":"object","properties":{"exact":{"$ref":"#/definitions/name"},"prefix":{"$ref":"#/definitions/name"},"suffix":{"$ref":"#/definitions/name"},"contains":{"$ref":"#/definitions/name"},"regex":{"$ref":"#/definitions/regex"}},"required":[],"additionalProperties":false}]};
+const schema17 = {"type":"string","format":"regex"};
+const formats16 = FORMATS.regex;
 
-function validate34(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
-let vErrors = null;
-let errors = 0;
-if(!(((typeof data == "number") && (!(data % 1) && !isNaN(data))) && (isFinite(data)))){
-const err0 = {instancePath,schemaPath:"#/definitions/integer4/type",keyword:"type",params:{type: "integer"}};
-(vErrors ??= []).push(err0);
-errors++;
-}
-if((typeof data == "number") && (isFinite(data))){
-if(data > 2147483647 || isNaN(data)){
-const err1 = {instancePath,schemaPath:"#/definitions/integer4/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
-(vErrors ??= []).push(err1);
-errors++;
-}
-if(data < 0 || isNaN(data)){
-const err2 = {instancePath,schemaPath:"#/definitions/integer4/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
-(vErrors ??= []).push(err2);
-errors++;
-}
-}
-validate34.errors = vErrors;
-return errors === 0;
-}
-
-const schema13 = {"type":"array","items":{"title":"subjectAltName","type":"object","properties":{"dns":{"$ref":"#/definitions/choice2"},"uri":{"$ref":"#/definitions/choice2"},"ip":{"$ref":"#/definitions/choice2"}},"required":[],"additionalProperties":false}};
-const schema14 = {"anyOf":[{"type":"string","format":"name"},{"title":"textMatch","type":"object","properties":{"exact":{"$ref":"#/definitions/name"},"prefix":{"$ref":"#/definitions/name"},"suffix":{"$ref":"#/definitions/name"},"contains":{"$ref":"#/definitions/name"},"regex":{"$ref":"#/definitions/regex"}},"required":[],"additionalProperties":false}]};
-const schema15 = {"type":"string","format":"regex"};
-const formats14 = FORMATS.regex;
-
-function validate46(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate59(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(typeof data === "string"){
-if(!(formats14(data))){
+if(!(formats16(data))){
 const err0 = {instancePath,schemaPath:"#/definitions/regex/format",keyword:"format",params:{format: "regex"}};
 (vErrors ??= []).push(err0);
 errors++;
@@ -141,19 +195,19 @@ const err1 = {instancePath,schemaPath:"#/definitions/regex/type",keyword:"type",
 (vErrors ??= []).push(err1);
 errors++;
 }
-validate46.errors = vErrors;
+validate59.errors = vErrors;
 return errors === 0;
 }
 
 
-function validate41(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate54(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 const _errs0 = errors;
 let valid0 = false;
 const _errs1 = errors;
 if(typeof data === "string"){
-if(!(formats4(data))){
+if(!(formats6(data))){
 const err0 = {instancePath,schemaPath:"#/definitions/choice2/anyOf/0/format",keyword:"format",params:{format: "name"}};
 (vErrors ??= []).push(err0);
 errors++;
@@ -176,32 +230,32 @@ errors++;
 }
 }
 if(data.exact !== undefined){
-if(!(validate31(data.exact, {instancePath:instancePath+"/exact",parentData:data,parentDataProperty:"exact",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+if(!(validate45(data.exact, {instancePath:instancePath+"/exact",parentData:data,parentDataProperty:"exact",rootData}))){
+vErrors = vErrors === null ? validate45.errors : vErrors.concat(validate45.errors);
 errors = vErrors.length;
 }
 }
 if(data.prefix !== undefined){
-if(!(validate31(data.prefix, {instancePath:instancePath+"/prefix",parentData:data,parentDataProperty:"prefix",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+if(!(validate45(data.prefix, {instancePath:instancePath+"/prefix",parentData:data,parentDataProperty:"prefix",rootData}))){
+vErrors = vErrors === null ? validate45.errors : vErrors.concat(validate45.errors);
 errors = vErrors.length;
 }
 }
 if(data.suffix !== undefined){
-if(!(validate31(data.suffix, {instancePath:instancePath+"/suffix",parentData:data,parentDataProperty:"suffix",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+if(!(validate45(data.suffix, {instancePath:instancePath+"/suffix",parentData:data,parentDataProperty:"suffix",rootData}))){
+vErrors = vErrors === null ? validate45.errors : vErrors.concat(validate45.errors);
 errors = vErrors.length;
 }
 }
 if(data.contains !== undefined){
-if(!(validate31(data.contains, {instancePath:instancePath+"/contains",parentData:data,parentDataProperty:"contains",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+if(!(validate45(data.contains, {instancePath:instancePath+"/contains",parentData:data,parentDataProperty:"contains",rootData}))){
+vErrors = vErrors === null ? validate45.errors : vErrors.concat(validate45.errors);
 errors = vErrors.length;
 }
 }
 if(data.regex !== undefined){
-if(!(validate46(data.regex, {instancePath:instancePath+"/regex",parentData:data,parentDataProperty:"regex",rootData}))){
-vErrors = vErrors === null ? validate46.errors : vErrors.concat(validate46.errors);
+if(!(validate59(data.regex, {instancePath:instancePath+"/regex",parentData:data,parentDataProperty:"regex",rootData}))){
+vErrors = vErrors === null ? validate59.errors : vErrors.concat(validate59.errors);
 errors = vErrors.length;
 }
 }
@@ -227,12 +281,12 @@ vErrors = null;
 }
 }
 }
-validate41.errors = vErrors;
+validate54.errors = vErrors;
 return errors === 0;
 }
 
 
-function validate40(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate53(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(Array.isArray(data)){
@@ -248,20 +302,20 @@ errors++;
 }
 }
 if(data0.dns !== undefined){
-if(!(validate41(data0.dns, {instancePath:instancePath+"/" + i0+"/dns",parentData:data0,parentDataProperty:"dns",rootData}))){
-vErrors = vErrors === null ? validate41.errors : vErrors.concat(validate41.errors);
+if(!(validate54(data0.dns, {instancePath:instancePath+"/" + i0+"/dns",parentData:data0,parentDataProperty:"dns",rootData}))){
+vErrors = vErrors === null ? validate54.errors : vErrors.concat(validate54.errors);
 errors = vErrors.length;
 }
 }
 if(data0.uri !== undefined){
-if(!(validate41(data0.uri, {instancePath:instancePath+"/" + i0+"/uri",parentData:data0,parentDataProperty:"uri",rootData}))){
-vErrors = vErrors === null ? validate41.errors : vErrors.concat(validate41.errors);
+if(!(validate54(data0.uri, {instancePath:instancePath+"/" + i0+"/uri",parentData:data0,parentDataProperty:"uri",rootData}))){
+vErrors = vErrors === null ? validate54.errors : vErrors.concat(validate54.errors);
 errors = vErrors.length;
 }
 }
 if(data0.ip !== undefined){
-if(!(validate41(data0.ip, {instancePath:instancePath+"/" + i0+"/ip",parentData:data0,parentDataProperty:"ip",rootData}))){
-vErrors = vErrors === null ? validate41.errors : vErrors.concat(validate41.errors);
+if(!(validate54(data0.ip, {instancePath:instancePath+"/" + i0+"/ip",parentData:data0,parentDataProperty:"ip",rootData}))){
+vErrors = vErrors === null ? validate54.errors : vErrors.concat(validate54.errors);
 errors = vErrors.length;
 }
 }
@@ -276,126 +330,40 @@ const err2 = {instancePath,schemaPath:"#/definitions/array2/type",keyword:"type"
 (vErrors ??= []).push(err2);
 errors++;
 }
-validate40.errors = vErrors;
+validate53.errors = vErrors;
 return errors === 0;
 }
 
-const schema16 = {"type":"integer","minimum":0,"maximum":100};
+const schema18 = {"type":"integer","minimum":1,"maximum":2147483647};
 
-function validate55(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate77(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(!(((typeof data == "number") && (!(data % 1) && !isNaN(data))) && (isFinite(data)))){
-const err0 = {instancePath,schemaPath:"#/definitions/integer2/type",keyword:"type",params:{type: "integer"}};
-(vErrors ??= []).push(err0);
-errors++;
-}
-if((typeof data == "number") && (isFinite(data))){
-if(data > 100 || isNaN(data)){
-const err1 = {instancePath,schemaPath:"#/definitions/integer2/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100}};
-(vErrors ??= []).push(err1);
-errors++;
-}
-if(data < 0 || isNaN(data)){
-const err2 = {instancePath,schemaPath:"#/definitions/integer2/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
-(vErrors ??= []).push(err2);
-errors++;
-}
-}
-validate55.errors = vErrors;
-return errors === 0;
-}
-
-const schema17 = {"type":"array","items":{"type":"string","format":"cidr"}};
-const formats18 = FORMATS.cidr;
-
-function validate57(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
-let vErrors = null;
-let errors = 0;
-if(Array.isArray(data)){
-const len0 = data.length;
-for(let i0=0; i0<len0; i0++){
-let data0 = data[i0];
-if(typeof data0 === "string"){
-if(!(formats18(data0))){
-const err0 = {instancePath:instancePath+"/" + i0,schemaPath:"#/definitions/cidr/items/format",keyword:"format",params:{format: "cidr"}};
-(vErrors ??= []).push(err0);
-errors++;
-}
-} else {
-const err1 = {instancePath:instancePath+"/" + i0,schemaPath:"#/definitions/cidr/items/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err1);
-errors++;
-}
-}
-} else {
-const err2 = {instancePath,schemaPath:"#/definitions/cidr/type",keyword:"type",params:{type: "array"}};
-(vErrors ??= []).push(err2);
-errors++;
-}
-validate57.errors = vErrors;
-return errors === 0;
-}
-
-const schema18 = {"type":["integer","string"],"minimum":0,"format":"size"};
-const formats20 = FORMATS.size;
-
-function validate62(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
-let vErrors = null;
-let errors = 0;
-if((!(((typeof data == "number") && (!(data % 1) && !isNaN(data))) && (isFinite(data)))) && (typeof data !== "string")){
-const err0 = {instancePath,schemaPath:"#/definitions/size/type",keyword:"type",params:{type: schema18.type}};
-(vErrors ??= []).push(err0);
-errors++;
-}
-if((typeof data == "number") && (isFinite(data))){
-if(data < 0 || isNaN(data)){
-const err1 = {instancePath,schemaPath:"#/definitions/size/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
-(vErrors ??= []).push(err1);
-errors++;
-}
-}
-if(typeof data === "string"){
-if(!(formats20(data))){
-const err2 = {instancePath,schemaPath:"#/definitions/size/format",keyword:"format",params:{format: "size"}};
-(vErrors ??= []).push(err2);
-errors++;
-}
-}
-validate62.errors = vErrors;
-return errors === 0;
-}
-
-const schema19 = {"type":"integer","minimum":1,"maximum":2147483647};
-
-function validate70(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
-let vErrors = null;
-let errors = 0;
-if(!(((typeof data == "number") && (!(data % 1) && !isNaN(data))) && (isFinite(data)))){
-const err0 = {instancePath,schemaPath:"#/definitions/integer5/type",keyword:"type",params:{type: "integer"}};
+const err0 = {instancePath,schemaPath:"#/definitions/integer3/type",keyword:"type",params:{type: "integer"}};
 (vErrors ??= []).push(err0);
 errors++;
 }
 if((typeof data == "number") && (isFinite(data))){
 if(data > 2147483647 || isNaN(data)){
-const err1 = {instancePath,schemaPath:"#/definitions/integer5/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+const err1 = {instancePath,schemaPath:"#/definitions/integer3/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
 (vErrors ??= []).push(err1);
 errors++;
 }
 if(data < 1 || isNaN(data)){
-const err2 = {instancePath,schemaPath:"#/definitions/integer5/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
+const err2 = {instancePath,schemaPath:"#/definitions/integer3/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
 (vErrors ??= []).push(err2);
 errors++;
 }
 }
-validate70.errors = vErrors;
+validate77.errors = vErrors;
 return errors === 0;
 }
 
-const schema20 = {"type":"array","items":{"type":"string","format":"upgrade"}};
+const schema19 = {"type":"array","items":{"type":"string","format":"upgrade"}};
 const formats22 = FORMATS.upgrade;
 
-function validate85(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate92(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(Array.isArray(data)){
@@ -419,14 +387,14 @@ const err2 = {instancePath,schemaPath:"#/definitions/upgrade/type",keyword:"type
 (vErrors ??= []).push(err2);
 errors++;
 }
-validate85.errors = vErrors;
+validate92.errors = vErrors;
 return errors === 0;
 }
 
-const schema21 = {"type":"array","items":{"title":"accessLog","type":"object","properties":{"path":{"$ref":"#/definitions/name"},"format":{"$ref":"#/definitions/string"},"json":{"type":"object"},"filter":{"title":"accessLogFilter","type":"object","properties":{"status":{"type":"string","format":"statusFilter"}},"required":[],"additionalProperties":false}},"required":["path"],"additionalProperties":false}};
+const schema20 = {"type":"array","items":{"title":"accessLog","type":"object","properties":{"path":{"$ref":"#/definitions/name"},"format":{"$ref":"#/definitions/string"},"json":{"type":"object"},"filter":{"title":"accessLogFilter","type":"object","properties":{"status":{"type":"string","format":"statusFilter"}},"required":[],"additionalProperties":false}},"required":["path"],"additionalProperties":false}};
 const formats26 = FORMATS.statusFilter;
 
-function validate87(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate94(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(Array.isArray(data)){
@@ -447,8 +415,8 @@ errors++;
 }
 }
 if(data0.path !== undefined){
-if(!(validate31(data0.path, {instancePath:instancePath+"/" + i0+"/path",parentData:data0,parentDataProperty:"path",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+if(!(validate45(data0.path, {instancePath:instancePath+"/" + i0+"/path",parentData:data0,parentDataProperty:"path",rootData}))){
+vErrors = vErrors === null ? validate45.errors : vErrors.concat(validate45.errors);
 errors = vErrors.length;
 }
 }
@@ -507,16 +475,16 @@ const err8 = {instancePath,schemaPath:"#/definitions/array3/type",keyword:"type"
 (vErrors ??= []).push(err8);
 errors++;
 }
-validate87.errors = vErrors;
+validate94.errors = vErrors;
 return errors === 0;
 }
 
-const schema22 = {"type":"array","items":{"$ref":"#/definitions/route"}};
-const schema23 = {"title":"route","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"match":{"title":"match","type":"object","properties":{"path":{"type":"string","format":"exactPath"},"prefix":{"$ref":"#/definitions/path"},"pathSeparatedPrefix":{"type":"string","format":"separatedPrefix"},"regex":{"$ref":"#/definitions/regex"},"template":{"type":"string","format":"template"},"connect":{"$ref":"#/definitions/boolean"},"caseSensitive":{"$ref":"#/definitions/boolean"},"methods":{"type":"array","items":{"type":"string","format":"method"}},"headers":{"type":"object","propertyNames":{"type":"string","format":"matchedHeader"},"additionalProperties":{"$ref":"#/definitions/choice"}},"query":{"type":"object","propertyNames":{"type":"string","format":"name"},"additionalProperties":{"$ref":"#/definitions/choice"}},"fraction":{"type":"number","minimum":0,"maximum":1},"tls":{"title":"matchTls","type":"object","properties":{"clientCertificate":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"forward":{"title":"forward","type":"object","properties":{"cluster":{"$ref":"#/definitions/name"},"clusters":{"$ref":"#/definitions/array"},"clusterHeader":{"type":"string","format":"headerName"},"timeout":{"$ref":"#/definitions/duration"},"idleTimeout":{"$ref":"#/definitions/duration"},"grpcTimeoutHeaderMax":{"$ref":"#/definitions/duration"},"upgrades":{"$ref":"#/definitions/upgrade"},"retry":{"$ref":"#/definitions/retry"},"hedge":{"title":"hedge","type":"object","properties":{"onPerTryTimeout":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false},"rewrite":{"title":"rewrite","type":"object","properties":{"prefix":{"$ref":"#/definitions/path"},"regex":{"title":"regexRewrite","type":"object","properties":{"pattern":{"$ref":"#/definitions/regex"},"substitution":{"type":"string","format":"substitution"}},"required":["pattern","substitution"],"additionalProperties":false},"path":{"$ref":"#/definitions/path"},"host":{"$ref":"#/definitions/authority"},"hostFrom":{"type":"string","enum":["upstream"]}},"required":[],"additionalProperties":false},"requestHeaders":{"$ref":"#/definitions/headerEdits"},"responseHeaders":{"$ref":"#/definitions/headerEdits"}},"required":[],"additionalProperties":false},"redirect":{"title":"redirect","type":"object","properties":{"scheme":{"type":"string","enum":["http","https"]},"host":{"type":"string","format":"optionalAuthority"},"port":{"type":"integer","minimum":0,"maximum":65535},"path":{"type":"string","format":"target"},"prefix":{"$ref":"#/definitions/path"},"status":{"type":"integer","enum":[301,302,303,307,308]},"stripQuery":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false},"respond":{"title":"respond","type":"object","properties":{"status":{"type":"integer","minimum":200,"maximum":599},"headers":{"$ref":"#/definitions/object"},"body":{"$ref":"#/definitions/string"}},"required":["status"],"additionalProperties":false}},"required":["match"],"additionalProperties":false};
-const schema24 = {"type":"string","format":"path"};
+const schema21 = {"type":"array","items":{"$ref":"#/definitions/route"}};
+const schema22 = {"title":"route","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"match":{"title":"match","type":"object","properties":{"path":{"type":"string","format":"exactPath"},"prefix":{"$ref":"#/definitions/path"},"pathSeparatedPrefix":{"type":"string","format":"separatedPrefix"},"regex":{"$ref":"#/definitions/regex"},"template":{"type":"string","format":"template"},"connect":{"$ref":"#/definitions/boolean"},"caseSensitive":{"$ref":"#/definitions/boolean"},"methods":{"type":"array","items":{"type":"string","format":"method"}},"headers":{"type":"object","propertyNames":{"type":"string","format":"matchedHeader"},"additionalProperties":{"$ref":"#/definitions/choice"}},"query":{"type":"object","propertyNames":{"type":"string","format":"name"},"additionalProperties":{"$ref":"#/definitions/choice"}},"fraction":{"$ref":"#/definitions/number"},"tls":{"title":"matchTls","type":"object","properties":{"clientCertificate":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"forward":{"title":"forward","type":"object","properties":{"cluster":{"$ref":"#/definitions/name"},"clusters":{"$ref":"#/definitions/array"},"clusterHeader":{"type":"string","format":"headerName"},"priority":{"type":"string","enum":["default","high"]},"timeout":{"$ref":"#/definitions/duration"},"idleTimeout":{"$ref":"#/definitions/duration"},"grpcTimeoutHeaderMax":{"$ref":"#/definitions/duration"},"upgrades":{"$ref":"#/definitions/upgrade"},"rewrite":{"title":"rewrite","type":"object","properties":{"prefix":{"$ref":"#/definitions/path"},"regex":{"title":"regexRewrite","type":"object","properties":{"pattern":{"$ref":"#/definitions/regex"},"substitution":{"type":"string","format":"substitution"}},"required":["pattern","substitution"],"additionalProperties":false},"path":{"$ref":"#/definitions/path"},"host":{"$ref":"#/definitions/authority"},"hostFrom":{"type":"string","enum":["upstream"]}},"required":[],"additionalProperties":false},"requestHeaders":{"$ref":"#/definitions/headerEdits"},"responseHeaders":{"$ref":"#/definitions/headerEdits"}},"required":[],"additionalProperties":false},"redirect":{"title":"redirect","type":"object","properties":{"scheme":{"type":"string","enum":["http","https"]},"host":{"type":"string","format":"optionalAuthority"},"port":{"type":"integer","minimum":0,"maximum":65535},"path":{"type":"string","format":"target"},"prefix":{"$ref":"#/definitions/path"},"status":{"type":"integer","enum":[301,302,303,307,308]},"stripQuery":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false},"respond":{"title":"respond","type":"object","properties":{"status":{"type":"integer","minimum":200,"maximum":599},"headers":{"$ref":"#/definitions/object"},"body":{"$ref":"#/definitions/string"}},"required":["status"],"additionalProperties":false}},"required":["match"],"additionalProperties":false};
+const schema23 = {"type":"string","format":"path"};
 const formats30 = FORMATS.path;
 
-function validate94(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate101(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(typeof data === "string"){
@@ -530,14 +498,14 @@ const err1 = {instancePath,schemaPath:"#/definitions/path/type",keyword:"type",p
 (vErrors ??= []).push(err1);
 errors++;
 }
-validate94.errors = vErrors;
+validate101.errors = vErrors;
 return errors === 0;
 }
 
-const schema25 = {"anyOf":[{"type":"string"},{"title":"valueMatch","type":"object","properties":{"exact":{"$ref":"#/definitions/string"},"prefix":{"$ref":"#/definitions/name"},"suffix":{"$ref":"#/definitions/name"},"contains":{"$ref":"#/definitions/name"},"regex":{"$ref":"#/definitions/regex"},"range":{"title":"range","type":"object","properties":{"start":{"$ref":"#/definitions/integer"},"end":{"$ref":"#/definitions/integer"}},"required":["start","end"],"additionalProperties":false},"present":{"$ref":"#/definitions/boolean"},"invert":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false}]};
-const schema26 = {"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991};
+const schema24 = {"anyOf":[{"type":"string"},{"title":"valueMatch","type":"object","properties":{"exact":{"$ref":"#/definitions/string"},"prefix":{"$ref":"#/definitions/name"},"suffix":{"$ref":"#/definitions/name"},"contains":{"$ref":"#/definitions/name"},"regex":{"$ref":"#/definitions/regex"},"range":{"title":"range","type":"object","properties":{"start":{"$ref":"#/definitions/integer"},"end":{"$ref":"#/definitions/integer"}},"required":["start","end"],"additionalProperties":false},"present":{"$ref":"#/definitions/boolean"},"invert":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false}]};
+const schema25 = {"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991};
 
-function validate105(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate112(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(!(((typeof data == "number") && (!(data % 1) && !isNaN(data))) && (isFinite(data)))){
@@ -557,12 +525,12 @@ const err2 = {instancePath,schemaPath:"#/definitions/integer/minimum",keyword:"m
 errors++;
 }
 }
-validate105.errors = vErrors;
+validate112.errors = vErrors;
 return errors === 0;
 }
 
 
-function validate99(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate106(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 const _errs0 = errors;
@@ -592,26 +560,26 @@ errors = vErrors.length;
 }
 }
 if(data.prefix !== undefined){
-if(!(validate31(data.prefix, {instancePath:instancePath+"/prefix",parentData:data,parentDataProperty:"prefix",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+if(!(validate45(data.prefix, {instancePath:instancePath+"/prefix",parentData:data,parentDataProperty:"prefix",rootData}))){
+vErrors = vErrors === null ? validate45.errors : vErrors.concat(validate45.errors);
 errors = vErrors.length;
 }
 }
 if(data.suffix !== undefined){
-if(!(validate31(data.suffix, {instancePath:instancePath+"/suffix",parentData:data,parentDataProperty:"suffix",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+if(!(validate45(data.suffix, {instancePath:instancePath+"/suffix",parentData:data,parentDataProperty:"suffix",rootData}))){
+vErrors = vErrors === null ? validate45.errors : vErrors.concat(validate45.errors);
 errors = vErrors.length;
 }
 }
 if(data.contains !== undefined){
-if(!(validate31(data.contains, {instancePath:instancePath+"/contains",parentData:data,parentDataProperty:"contains",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+if(!(validate45(data.contains, {instancePath:instancePath+"/contains",parentData:data,parentDataProperty:"contains",rootData}))){
+vErrors = vErrors === null ? validate45.errors : vErrors.concat(validate45.errors);
 errors = vErrors.length;
 }
 }
 if(data.regex !== undefined){
-if(!(validate46(data.regex, {instancePath:instancePath+"/regex",parentData:data,parentDataProperty:"regex",rootData}))){
-vErrors = vErrors === null ? validate46.errors : vErrors.concat(validate46.errors);
+if(!(validate59(data.regex, {instancePath:instancePath+"/regex",parentData:data,parentDataProperty:"regex",rootData}))){
+vErrors = vErrors === null ? validate59.errors : vErrors.concat(validate59.errors);
 errors = vErrors.length;
 }
 }
@@ -636,14 +604,14 @@ errors++;
 }
 }
 if(data5.start !== undefined){
-if(!(validate105(data5.start, {instancePath:instancePath+"/range/start",parentData:data5,parentDataProperty:"start",rootData}))){
-vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
+if(!(validate112(data5.start, {instancePath:instancePath+"/range/start",parentData:data5,parentDataProperty:"start",rootData}))){
+vErrors = vErrors === null ? validate112.errors : vErrors.concat(validate112.errors);
 errors = vErrors.length;
 }
 }
 if(data5.end !== undefined){
-if(!(validate105(data5.end, {instancePath:instancePath+"/range/end",parentData:data5,parentDataProperty:"end",rootData}))){
-vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
+if(!(validate112(data5.end, {instancePath:instancePath+"/range/end",parentData:data5,parentDataProperty:"end",rootData}))){
+vErrors = vErrors === null ? validate112.errors : vErrors.concat(validate112.errors);
 errors = vErrors.length;
 }
 }
@@ -687,14 +655,14 @@ vErrors = null;
 }
 }
 }
-validate99.errors = vErrors;
+validate106.errors = vErrors;
 return errors === 0;
 }
 
-const schema27 = {"type":"array","items":{"$ref":"#/definitions/weightedCluster"},"minItems":1};
-const schema28 = {"title":"weightedCluster","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"weight":{"type":"integer","minimum":0,"maximum":4294967295}},"required":["name"],"additionalProperties":false};
+const schema26 = {"type":"array","items":{"$ref":"#/definitions/weightedCluster"},"minItems":1};
+const schema27 = {"title":"weightedCluster","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"weight":{"type":"integer","minimum":0,"maximum":4294967295}},"required":["name"],"additionalProperties":false};
 
-function validate115(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate123(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(data && typeof data == "object" && !Array.isArray(data)){
@@ -711,8 +679,8 @@ errors++;
 }
 }
 if(data.name !== undefined){
-if(!(validate31(data.name, {instancePath:instancePath+"/name",parentData:data,parentDataProperty:"name",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+if(!(validate45(data.name, {instancePath:instancePath+"/name",parentData:data,parentDataProperty:"name",rootData}))){
+vErrors = vErrors === null ? validate45.errors : vErrors.concat(validate45.errors);
 errors = vErrors.length;
 }
 }
@@ -741,12 +709,12 @@ const err5 = {instancePath,schemaPath:"#/definitions/weightedCluster/type",keywo
 (vErrors ??= []).push(err5);
 errors++;
 }
-validate115.errors = vErrors;
+validate123.errors = vErrors;
 return errors === 0;
 }
 
 
-function validate114(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate122(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(Array.isArray(data)){
@@ -757,8 +725,8 @@ errors++;
 }
 const len0 = data.length;
 for(let i0=0; i0<len0; i0++){
-if(!(validate115(data[i0], {instancePath:instancePath+"/" + i0,parentData:data,parentDataProperty:i0,rootData}))){
-vErrors = vErrors === null ? validate115.errors : vErrors.concat(validate115.errors);
+if(!(validate123(data[i0], {instancePath:instancePath+"/" + i0,parentData:data,parentDataProperty:i0,rootData}))){
+vErrors = vErrors === null ? validate123.errors : vErrors.concat(validate123.errors);
 errors = vErrors.length;
 }
 }
@@ -767,330 +735,18 @@ const err1 = {instancePath,schemaPath:"#/definitions/array/type",keyword:"type",
 (vErrors ??= []).push(err1);
 errors++;
 }
-validate114.errors = vErrors;
+validate122.errors = vErrors;
 return errors === 0;
 }
 
-const schema29 = {"title":"retry","type":"object","properties":{"on":{"type":"array","items":{"type":"string","enum":["5xx","gateway-error","reset","reset-before-request","connect-failure","envoy-ratelimited","retriable-4xx","refused-stream","retriable-status-codes","retriable-headers","cancelled","deadline-exceeded","internal","resource-exhausted","unavailable","http3-post-connect-failure"]}},"attempts":{"$ref":"#/definitions/integer2"},"perTryTimeout":{"$ref":"#/definitions/duration"},"perTryIdleTimeout":{"$ref":"#/definitions/duration"},"retriableStatusCodes":{"type":"array","items":{"type":"integer","minimum":100,"maximum":599}},"retriableHeaders":{"type":"object","propertyNames":{"type":"string","format":"headerName"},"additionalProperties":{"$ref":"#/definitions/choice"}},"backOff":{"title":"backOff","type":"object","properties":{"base":{"$ref":"#/definitions/duration"},"max":{"$ref":"#/definitions/duration"}},"required":[],"additionalProperties":false},"respectRetryAfter":{"anyOf":[{"type":"boolean"},{"title":"retryAfter","type":"object","properties":{"headers":{"type":"object","propertyNames":{"type":"string","format":"headerName"},"additionalProperties":{"type":"string","enum":["seconds","unixTime"]}},"max":{"$ref":"#/definitions/duration"}},"required":[],"additionalProperties":false}]},"previousHosts":{"$ref":"#/definitions/boolean"},"hostSelectionAttempts":{"$ref":"#/definitions/integer3"},"maxReplayBodySize":{"$ref":"#/definitions/size"},"includeAttemptCount":{"$ref":"#/definitions/boolean"},"includeAttemptCountInResponse":{"$ref":"#/definitions/boolean"},"includeIsTimeoutRetry":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false};
-const schema30 = {"type":"integer","minimum":1,"maximum":100};
+const schema28 = {"type":"string","format":"authority"};
+const formats46 = FORMATS.authority;
 
-function validate132(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
-let vErrors = null;
-let errors = 0;
-if(!(((typeof data == "number") && (!(data % 1) && !isNaN(data))) && (isFinite(data)))){
-const err0 = {instancePath,schemaPath:"#/definitions/integer3/type",keyword:"type",params:{type: "integer"}};
-(vErrors ??= []).push(err0);
-errors++;
-}
-if((typeof data == "number") && (isFinite(data))){
-if(data > 100 || isNaN(data)){
-const err1 = {instancePath,schemaPath:"#/definitions/integer3/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100}};
-(vErrors ??= []).push(err1);
-errors++;
-}
-if(data < 1 || isNaN(data)){
-const err2 = {instancePath,schemaPath:"#/definitions/integer3/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
-(vErrors ??= []).push(err2);
-errors++;
-}
-}
-validate132.errors = vErrors;
-return errors === 0;
-}
-
-const formats42 = FORMATS.headerName;
-
-function validate123(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
-let vErrors = null;
-let errors = 0;
-if(data && typeof data == "object" && !Array.isArray(data)){
-for(const key0 in data){
-if(!(func2.call(schema29.properties, key0))){
-const err0 = {instancePath,schemaPath:"#/definitions/retry/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0}};
-(vErrors ??= []).push(err0);
-errors++;
-}
-}
-if(data.on !== undefined){
-let data0 = data.on;
-if(Array.isArray(data0)){
-const len0 = data0.length;
-for(let i0=0; i0<len0; i0++){
-let data1 = data0[i0];
-if(typeof data1 !== "string"){
-const err1 = {instancePath:instancePath+"/on/" + i0,schemaPath:"#/definitions/retry/properties/on/items/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err1);
-errors++;
-}
-if(!((((((((((((((((data1 === "5xx") || (data1 === "gateway-error")) || (data1 === "reset")) || (data1 === "reset-before-request")) || (data1 === "connect-failure")) || (data1 === "envoy-ratelimited")) || (data1 === "retriable-4xx")) || (data1 === "refused-stream")) || (data1 === "retriable-status-codes")) || (data1 === "retriable-headers")) || (data1 === "cancelled")) || (data1 === "deadline-exceeded")) || (data1 === "internal")) || (data1 === "resource-exhausted")) || (data1 === "unavailable")) || (data1 === "http3-post-connect-failure"))){
-const err2 = {instancePath:instancePath+"/on/" + i0,schemaPath:"#/definitions/retry/properties/on/items/enum",keyword:"enum",params:{allowedValues: schema29.properties.on.items.enum}};
-(vErrors ??= []).push(err2);
-errors++;
-}
-}
-} else {
-const err3 = {instancePath:instancePath+"/on",schemaPath:"#/definitions/retry/properties/on/type",keyword:"type",params:{type: "array"}};
-(vErrors ??= []).push(err3);
-errors++;
-}
-}
-if(data.attempts !== undefined){
-if(!(validate55(data.attempts, {instancePath:instancePath+"/attempts",parentData:data,parentDataProperty:"attempts",rootData}))){
-vErrors = vErrors === null ? validate55.errors : vErrors.concat(validate55.errors);
-errors = vErrors.length;
-}
-}
-if(data.perTryTimeout !== undefined){
-if(!(validate28(data.perTryTimeout, {instancePath:instancePath+"/perTryTimeout",parentData:data,parentDataProperty:"perTryTimeout",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
-errors = vErrors.length;
-}
-}
-if(data.perTryIdleTimeout !== undefined){
-if(!(validate28(data.perTryIdleTimeout, {instancePath:instancePath+"/perTryIdleTimeout",parentData:data,parentDataProperty:"perTryIdleTimeout",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
-errors = vErrors.length;
-}
-}
-if(data.retriableStatusCodes !== undefined){
-let data5 = data.retriableStatusCodes;
-if(Array.isArray(data5)){
-const len1 = data5.length;
-for(let i1=0; i1<len1; i1++){
-let data6 = data5[i1];
-if(!(((typeof data6 == "number") && (!(data6 % 1) && !isNaN(data6))) && (isFinite(data6)))){
-const err4 = {instancePath:instancePath+"/retriableStatusCodes/" + i1,schemaPath:"#/definitions/retry/properties/retriableStatusCodes/items/type",keyword:"type",params:{type: "integer"}};
-(vErrors ??= []).push(err4);
-errors++;
-}
-if((typeof data6 == "number") && (isFinite(data6))){
-if(data6 > 599 || isNaN(data6)){
-const err5 = {instancePath:instancePath+"/retriableStatusCodes/" + i1,schemaPath:"#/definitions/retry/properties/retriableStatusCodes/items/maximum",keyword:"maximum",params:{comparison: "<=", limit: 599}};
-(vErrors ??= []).push(err5);
-errors++;
-}
-if(data6 < 100 || isNaN(data6)){
-const err6 = {instancePath:instancePath+"/retriableStatusCodes/" + i1,schemaPath:"#/definitions/retry/properties/retriableStatusCodes/items/minimum",keyword:"minimum",params:{comparison: ">=", limit: 100}};
-(vErrors ??= []).push(err6);
-errors++;
-}
-}
-}
-} else {
-const err7 = {instancePath:instancePath+"/retriableStatusCodes",schemaPath:"#/definitions/retry/properties/retriableStatusCodes/type",keyword:"type",params:{type: "array"}};
-(vErrors ??= []).push(err7);
-errors++;
-}
-}
-if(data.retriableHeaders !== undefined){
-let data7 = data.retriableHeaders;
-if(data7 && typeof data7 == "object" && !Array.isArray(data7)){
-for(const key1 in data7){
-const _errs15 = errors;
-if(typeof key1 === "string"){
-if(!(formats42(key1))){
-const err8 = {instancePath:instancePath+"/retriableHeaders",schemaPath:"#/definitions/retry/properties/retriableHeaders/propertyNames/format",keyword:"format",params:{format: "headerName"},propertyName:key1};
-(vErrors ??= []).push(err8);
-errors++;
-}
-} else {
-const err9 = {instancePath:instancePath+"/retriableHeaders",schemaPath:"#/definitions/retry/properties/retriableHeaders/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key1};
-(vErrors ??= []).push(err9);
-errors++;
-}
-var valid5 = _errs15 === errors;
-if(!valid5){
-const err10 = {instancePath:instancePath+"/retriableHeaders",schemaPath:"#/definitions/retry/properties/retriableHeaders/propertyNames",keyword:"propertyNames",params:{propertyName: key1}};
-(vErrors ??= []).push(err10);
-errors++;
-}
-}
-for(const key2 in data7){
-if(!(validate99(data7[key2], {instancePath:instancePath+"/retriableHeaders/" + key2.replace(/~/g, "~0").replace(/\//g, "~1"),parentData:data7,parentDataProperty:key2,rootData}))){
-vErrors = vErrors === null ? validate99.errors : vErrors.concat(validate99.errors);
-errors = vErrors.length;
-}
-}
-} else {
-const err11 = {instancePath:instancePath+"/retriableHeaders",schemaPath:"#/definitions/retry/properties/retriableHeaders/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err11);
-errors++;
-}
-}
-if(data.backOff !== undefined){
-let data9 = data.backOff;
-if(data9 && typeof data9 == "object" && !Array.isArray(data9)){
-for(const key3 in data9){
-if(!((key3 === "base") || (key3 === "max"))){
-const err12 = {instancePath:instancePath+"/backOff",schemaPath:"#/definitions/retry/properties/backOff/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key3}};
-(vErrors ??= []).push(err12);
-errors++;
-}
-}
-if(data9.base !== undefined){
-if(!(validate28(data9.base, {instancePath:instancePath+"/backOff/base",parentData:data9,parentDataProperty:"base",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
-errors = vErrors.length;
-}
-}
-if(data9.max !== undefined){
-if(!(validate28(data9.max, {instancePath:instancePath+"/backOff/max",parentData:data9,parentDataProperty:"max",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
-errors = vErrors.length;
-}
-}
-} else {
-const err13 = {instancePath:instancePath+"/backOff",schemaPath:"#/definitions/retry/properties/backOff/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err13);
-errors++;
-}
-}
-if(data.respectRetryAfter !== undefined){
-let data12 = data.respectRetryAfter;
-const _errs25 = errors;
-let valid8 = false;
-const _errs26 = errors;
-if(typeof data12 !== "boolean"){
-const err14 = {instancePath:instancePath+"/respectRetryAfter",schemaPath:"#/definitions/retry/properties/respectRetryAfter/anyOf/0/type",keyword:"type",params:{type: "boolean"}};
-(vErrors ??= []).push(err14);
-errors++;
-}
-var _valid0 = _errs26 === errors;
-valid8 = valid8 || _valid0;
-if(!valid8){
-const _errs28 = errors;
-if(data12 && typeof data12 == "object" && !Array.isArray(data12)){
-for(const key4 in data12){
-if(!((key4 === "headers") || (key4 === "max"))){
-const err15 = {instancePath:instancePath+"/respectRetryAfter",schemaPath:"#/definitions/retry/properties/respectRetryAfter/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key4}};
-(vErrors ??= []).push(err15);
-errors++;
-}
-}
-if(data12.headers !== undefined){
-let data13 = data12.headers;
-if(data13 && typeof data13 == "object" && !Array.isArray(data13)){
-for(const key5 in data13){
-const _errs33 = errors;
-if(typeof key5 === "string"){
-if(!(formats42(key5))){
-const err16 = {instancePath:instancePath+"/respectRetryAfter/headers",schemaPath:"#/definitions/retry/properties/respectRetryAfter/anyOf/1/properties/headers/propertyNames/format",keyword:"format",params:{format: "headerName"},propertyName:key5};
-(vErrors ??= []).push(err16);
-errors++;
-}
-} else {
-const err17 = {instancePath:instancePath+"/respectRetryAfter/headers",schemaPath:"#/definitions/retry/properties/respectRetryAfter/anyOf/1/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key5};
-(vErrors ??= []).push(err17);
-errors++;
-}
-var valid10 = _errs33 === errors;
-if(!valid10){
-const err18 = {instancePath:instancePath+"/respectRetryAfter/headers",schemaPath:"#/definitions/retry/properties/respectRetryAfter/anyOf/1/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key5}};
-(vErrors ??= []).push(err18);
-errors++;
-}
-}
-for(const key6 in data13){
-let data14 = data13[key6];
-if(typeof data14 !== "string"){
-const err19 = {instancePath:instancePath+"/respectRetryAfter/headers/" + key6.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/retry/properties/respectRetryAfter/anyOf/1/properties/headers/additionalProperties/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err19);
-errors++;
-}
-if(!((data14 === "seconds") || (data14 === "unixTime"))){
-const err20 = {instancePath:instancePath+"/respectRetryAfter/headers/" + key6.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/retry/properties/respectRetryAfter/anyOf/1/properties/headers/additionalProperties/enum",keyword:"enum",params:{allowedValues: schema29.properties.respectRetryAfter.anyOf[1].properties.headers.additionalProperties.enum}};
-(vErrors ??= []).push(err20);
-errors++;
-}
-}
-} else {
-const err21 = {instancePath:instancePath+"/respectRetryAfter/headers",schemaPath:"#/definitions/retry/properties/respectRetryAfter/anyOf/1/properties/headers/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err21);
-errors++;
-}
-}
-if(data12.max !== undefined){
-if(!(validate28(data12.max, {instancePath:instancePath+"/respectRetryAfter/max",parentData:data12,parentDataProperty:"max",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
-errors = vErrors.length;
-}
-}
-} else {
-const err22 = {instancePath:instancePath+"/respectRetryAfter",schemaPath:"#/definitions/retry/properties/respectRetryAfter/anyOf/1/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err22);
-errors++;
-}
-var _valid0 = _errs28 === errors;
-valid8 = valid8 || _valid0;
-}
-if(!valid8){
-const err23 = {instancePath:instancePath+"/respectRetryAfter",schemaPath:"#/definitions/retry/properties/respectRetryAfter/anyOf",keyword:"anyOf",params:{}};
-(vErrors ??= []).push(err23);
-errors++;
-} else {
-errors = _errs25;
-if(vErrors !== null){
-if(_errs25){
-vErrors.length = _errs25;
-} else {
-vErrors = null;
-}
-}
-}
-}
-if(data.previousHosts !== undefined){
-if(!(validate24(data.previousHosts, {instancePath:instancePath+"/previousHosts",parentData:data,parentDataProperty:"previousHosts",rootData}))){
-vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
-errors = vErrors.length;
-}
-}
-if(data.hostSelectionAttempts !== undefined){
-if(!(validate132(data.hostSelectionAttempts, {instancePath:instancePath+"/hostSelectionAttempts",parentData:data,parentDataProperty:"hostSelectionAttempts",rootData}))){
-vErrors = vErrors === null ? validate132.errors : vErrors.concat(validate132.errors);
-errors = vErrors.length;
-}
-}
-if(data.maxReplayBodySize !== undefined){
-if(!(validate62(data.maxReplayBodySize, {instancePath:instancePath+"/maxReplayBodySize",parentData:data,parentDataProperty:"maxReplayBodySize",rootData}))){
-vErrors = vErrors === null ? validate62.errors : vErrors.concat(validate62.errors);
-errors = vErrors.length;
-}
-}
-if(data.includeAttemptCount !== undefined){
-if(!(validate24(data.includeAttemptCount, {instancePath:instancePath+"/includeAttemptCount",parentData:data,parentDataProperty:"includeAttemptCount",rootData}))){
-vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
-errors = vErrors.length;
-}
-}
-if(data.includeAttemptCountInResponse !== undefined){
-if(!(validate24(data.includeAttemptCountInResponse, {instancePath:instancePath+"/includeAttemptCountInResponse",parentData:data,parentDataProperty:"includeAttemptCountInResponse",rootData}))){
-vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
-errors = vErrors.length;
-}
-}
-if(data.includeIsTimeoutRetry !== undefined){
-if(!(validate24(data.includeIsTimeoutRetry, {instancePath:instancePath+"/includeIsTimeoutRetry",parentData:data,parentDataProperty:"includeIsTimeoutRetry",rootData}))){
-vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
-errors = vErrors.length;
-}
-}
-} else {
-const err24 = {instancePath,schemaPath:"#/definitions/retry/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err24);
-errors++;
-}
-validate123.errors = vErrors;
-return errors === 0;
-}
-
-const schema31 = {"type":"string","format":"authority"};
-const formats50 = FORMATS.authority;
-
-function validate143(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate134(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(typeof data === "string"){
-if(!(formats50(data))){
+if(!(formats46(data))){
 const err0 = {instancePath,schemaPath:"#/definitions/authority/format",keyword:"format",params:{format: "authority"}};
 (vErrors ??= []).push(err0);
 errors++;
@@ -1100,23 +756,23 @@ const err1 = {instancePath,schemaPath:"#/definitions/authority/type",keyword:"ty
 (vErrors ??= []).push(err1);
 errors++;
 }
-validate143.errors = vErrors;
+validate134.errors = vErrors;
 return errors === 0;
 }
 
-const schema32 = {"title":"headerEdits","type":"object","properties":{"set":{"$ref":"#/definitions/object"},"add":{"$ref":"#/definitions/object"},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false};
-const schema33 = {"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}};
-const formats52 = FORMATS.editedHeader;
-const formats54 = FORMATS.headerValue;
+const schema29 = {"title":"headerEdits","type":"object","properties":{"set":{"$ref":"#/definitions/object"},"add":{"$ref":"#/definitions/object"},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false};
+const schema30 = {"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}};
+const formats48 = FORMATS.editedHeader;
+const formats50 = FORMATS.headerValue;
 
-function validate146(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate137(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(data && typeof data == "object" && !Array.isArray(data)){
 for(const key0 in data){
 const _errs1 = errors;
 if(typeof key0 === "string"){
-if(!(formats52(key0))){
+if(!(formats48(key0))){
 const err0 = {instancePath,schemaPath:"#/definitions/object/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key0};
 (vErrors ??= []).push(err0);
 errors++;
@@ -1136,7 +792,7 @@ errors++;
 for(const key1 in data){
 let data0 = data[key1];
 if(typeof data0 === "string"){
-if(!(formats54(data0))){
+if(!(formats50(data0))){
 const err3 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/object/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
 (vErrors ??= []).push(err3);
 errors++;
@@ -1152,12 +808,12 @@ const err5 = {instancePath,schemaPath:"#/definitions/object/type",keyword:"type"
 (vErrors ??= []).push(err5);
 errors++;
 }
-validate146.errors = vErrors;
+validate137.errors = vErrors;
 return errors === 0;
 }
 
 
-function validate145(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate136(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(data && typeof data == "object" && !Array.isArray(data)){
@@ -1169,14 +825,14 @@ errors++;
 }
 }
 if(data.set !== undefined){
-if(!(validate146(data.set, {instancePath:instancePath+"/set",parentData:data,parentDataProperty:"set",rootData}))){
-vErrors = vErrors === null ? validate146.errors : vErrors.concat(validate146.errors);
+if(!(validate137(data.set, {instancePath:instancePath+"/set",parentData:data,parentDataProperty:"set",rootData}))){
+vErrors = vErrors === null ? validate137.errors : vErrors.concat(validate137.errors);
 errors = vErrors.length;
 }
 }
 if(data.add !== undefined){
-if(!(validate146(data.add, {instancePath:instancePath+"/add",parentData:data,parentDataProperty:"add",rootData}))){
-vErrors = vErrors === null ? validate146.errors : vErrors.concat(validate146.errors);
+if(!(validate137(data.add, {instancePath:instancePath+"/add",parentData:data,parentDataProperty:"add",rootData}))){
+vErrors = vErrors === null ? validate137.errors : vErrors.concat(validate137.errors);
 errors = vErrors.length;
 }
 }
@@ -1187,7 +843,7 @@ const len0 = data2.length;
 for(let i0=0; i0<len0; i0++){
 let data3 = data2[i0];
 if(typeof data3 === "string"){
-if(!(formats52(data3))){
+if(!(formats48(data3))){
 const err1 = {instancePath:instancePath+"/remove/" + i0,schemaPath:"#/definitions/headerEdits/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 (vErrors ??= []).push(err1);
 errors++;
@@ -1209,7 +865,7 @@ const err4 = {instancePath,schemaPath:"#/definitions/headerEdits/type",keyword:"
 (vErrors ??= []).push(err4);
 errors++;
 }
-validate145.errors = vErrors;
+validate136.errors = vErrors;
 return errors === 0;
 }
 
@@ -1218,11 +874,12 @@ const formats32 = FORMATS.separatedPrefix;
 const formats34 = FORMATS.template;
 const formats36 = FORMATS.method;
 const formats38 = FORMATS.matchedHeader;
-const formats48 = FORMATS.substitution;
-const formats58 = FORMATS.optionalAuthority;
-const formats60 = FORMATS.target;
+const formats42 = FORMATS.headerName;
+const formats44 = FORMATS.substitution;
+const formats54 = FORMATS.optionalAuthority;
+const formats56 = FORMATS.target;
 
-function validate92(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate99(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(data && typeof data == "object" && !Array.isArray(data)){
@@ -1239,8 +896,8 @@ errors++;
 }
 }
 if(data.name !== undefined){
-if(!(validate31(data.name, {instancePath:instancePath+"/name",parentData:data,parentDataProperty:"name",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+if(!(validate45(data.name, {instancePath:instancePath+"/name",parentData:data,parentDataProperty:"name",rootData}))){
+vErrors = vErrors === null ? validate45.errors : vErrors.concat(validate45.errors);
 errors = vErrors.length;
 }
 }
@@ -1248,7 +905,7 @@ if(data.match !== undefined){
 let data1 = data.match;
 if(data1 && typeof data1 == "object" && !Array.isArray(data1)){
 for(const key1 in data1){
-if(!(func2.call(schema23.properties.match.properties, key1))){
+if(!(func2.call(schema22.properties.match.properties, key1))){
 const err2 = {instancePath:instancePath+"/match",schemaPath:"#/definitions/route/properties/match/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key1}};
 (vErrors ??= []).push(err2);
 errors++;
@@ -1269,8 +926,8 @@ errors++;
 }
 }
 if(data1.prefix !== undefined){
-if(!(validate94(data1.prefix, {instancePath:instancePath+"/match/prefix",parentData:data1,parentDataProperty:"prefix",rootData}))){
-vErrors = vErrors === null ? validate94.errors : vErrors.concat(validate94.errors);
+if(!(validate101(data1.prefix, {instancePath:instancePath+"/match/prefix",parentData:data1,parentDataProperty:"prefix",rootData}))){
+vErrors = vErrors === null ? validate101.errors : vErrors.concat(validate101.errors);
 errors = vErrors.length;
 }
 }
@@ -1289,8 +946,8 @@ errors++;
 }
 }
 if(data1.regex !== undefined){
-if(!(validate46(data1.regex, {instancePath:instancePath+"/match/regex",parentData:data1,parentDataProperty:"regex",rootData}))){
-vErrors = vErrors === null ? validate46.errors : vErrors.concat(validate46.errors);
+if(!(validate59(data1.regex, {instancePath:instancePath+"/match/regex",parentData:data1,parentDataProperty:"regex",rootData}))){
+vErrors = vErrors === null ? validate59.errors : vErrors.concat(validate59.errors);
 errors = vErrors.length;
 }
 }
@@ -1368,8 +1025,8 @@ errors++;
 }
 }
 for(const key3 in data11){
-if(!(validate99(data11[key3], {instancePath:instancePath+"/match/headers/" + key3.replace(/~/g, "~0").replace(/\//g, "~1"),parentData:data11,parentDataProperty:key3,rootData}))){
-vErrors = vErrors === null ? validate99.errors : vErrors.concat(validate99.errors);
+if(!(validate106(data11[key3], {instancePath:instancePath+"/match/headers/" + key3.replace(/~/g, "~0").replace(/\//g, "~1"),parentData:data11,parentDataProperty:key3,rootData}))){
+vErrors = vErrors === null ? validate106.errors : vErrors.concat(validate106.errors);
 errors = vErrors.length;
 }
 }
@@ -1385,7 +1042,7 @@ if(data13 && typeof data13 == "object" && !Array.isArray(data13)){
 for(const key4 in data13){
 const _errs28 = errors;
 if(typeof key4 === "string"){
-if(!(formats4(key4))){
+if(!(formats6(key4))){
 const err16 = {instancePath:instancePath+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/format",keyword:"format",params:{format: "name"},propertyName:key4};
 (vErrors ??= []).push(err16);
 errors++;
@@ -1403,8 +1060,8 @@ errors++;
 }
 }
 for(const key5 in data13){
-if(!(validate99(data13[key5], {instancePath:instancePath+"/match/query/" + key5.replace(/~/g, "~0").replace(/\//g, "~1"),parentData:data13,parentDataProperty:key5,rootData}))){
-vErrors = vErrors === null ? validate99.errors : vErrors.concat(validate99.errors);
+if(!(validate106(data13[key5], {instancePath:instancePath+"/match/query/" + key5.replace(/~/g, "~0").replace(/\//g, "~1"),parentData:data13,parentDataProperty:key5,rootData}))){
+vErrors = vErrors === null ? validate106.errors : vErrors.concat(validate106.errors);
 errors = vErrors.length;
 }
 }
@@ -1415,22 +1072,9 @@ errors++;
 }
 }
 if(data1.fraction !== undefined){
-let data15 = data1.fraction;
-if((typeof data15 == "number") && (isFinite(data15))){
-if(data15 > 1 || isNaN(data15)){
-const err20 = {instancePath:instancePath+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1}};
-(vErrors ??= []).push(err20);
-errors++;
-}
-if(data15 < 0 || isNaN(data15)){
-const err21 = {instancePath:instancePath+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
-(vErrors ??= []).push(err21);
-errors++;
-}
-} else {
-const err22 = {instancePath:instancePath+"/match/fraction",schemaPath:"#/definitions/route/properties/match/properties/fraction/type",keyword:"type",params:{type: "number"}};
-(vErrors ??= []).push(err22);
-errors++;
+if(!(validate36(data1.fraction, {instancePath:instancePath+"/match/fraction",parentData:data1,parentDataProperty:"fraction",rootData}))){
+vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
+errors = vErrors.length;
 }
 }
 if(data1.tls !== undefined){
@@ -1438,8 +1082,8 @@ let data16 = data1.tls;
 if(data16 && typeof data16 == "object" && !Array.isArray(data16)){
 for(const key6 in data16){
 if(!(key6 === "clientCertificate")){
-const err23 = {instancePath:instancePath+"/match/tls",schemaPath:"#/definitions/route/properties/match/properties/tls/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key6}};
-(vErrors ??= []).push(err23);
+const err20 = {instancePath:instancePath+"/match/tls",schemaPath:"#/definitions/route/properties/match/properties/tls/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key6}};
+(vErrors ??= []).push(err20);
 errors++;
 }
 }
@@ -1450,14 +1094,14 @@ errors = vErrors.length;
 }
 }
 } else {
-const err24 = {instancePath:instancePath+"/match/tls",schemaPath:"#/definitions/route/properties/match/properties/tls/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err24);
+const err21 = {instancePath:instancePath+"/match/tls",schemaPath:"#/definitions/route/properties/match/properties/tls/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err21);
 errors++;
 }
 }
 } else {
-const err25 = {instancePath:instancePath+"/match",schemaPath:"#/definitions/route/properties/match/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err25);
+const err22 = {instancePath:instancePath+"/match",schemaPath:"#/definitions/route/properties/match/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err22);
 errors++;
 }
 }
@@ -1465,21 +1109,21 @@ if(data.forward !== undefined){
 let data18 = data.forward;
 if(data18 && typeof data18 == "object" && !Array.isArray(data18)){
 for(const key7 in data18){
-if(!(func2.call(schema23.properties.forward.properties, key7))){
-const err26 = {instancePath:instancePath+"/forward",schemaPath:"#/definitions/route/properties/forward/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key7}};
-(vErrors ??= []).push(err26);
+if(!(func2.call(schema22.properties.forward.properties, key7))){
+const err23 = {instancePath:instancePath+"/forward",schemaPath:"#/definitions/route/properties/forward/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key7}};
+(vErrors ??= []).push(err23);
 errors++;
 }
 }
 if(data18.cluster !== undefined){
-if(!(validate31(data18.cluster, {instancePath:instancePath+"/forward/cluster",parentData:data18,parentDataProperty:"cluster",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+if(!(validate45(data18.cluster, {instancePath:instancePath+"/forward/cluster",parentData:data18,parentDataProperty:"cluster",rootData}))){
+vErrors = vErrors === null ? validate45.errors : vErrors.concat(validate45.errors);
 errors = vErrors.length;
 }
 }
 if(data18.clusters !== undefined){
-if(!(validate114(data18.clusters, {instancePath:instancePath+"/forward/clusters",parentData:data18,parentDataProperty:"clusters",rootData}))){
-vErrors = vErrors === null ? validate114.errors : vErrors.concat(validate114.errors);
+if(!(validate122(data18.clusters, {instancePath:instancePath+"/forward/clusters",parentData:data18,parentDataProperty:"clusters",rootData}))){
+vErrors = vErrors === null ? validate122.errors : vErrors.concat(validate122.errors);
 errors = vErrors.length;
 }
 }
@@ -1487,13 +1131,26 @@ if(data18.clusterHeader !== undefined){
 let data21 = data18.clusterHeader;
 if(typeof data21 === "string"){
 if(!(formats42(data21))){
-const err27 = {instancePath:instancePath+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/format",keyword:"format",params:{format: "headerName"}};
-(vErrors ??= []).push(err27);
+const err24 = {instancePath:instancePath+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/format",keyword:"format",params:{format: "headerName"}};
+(vErrors ??= []).push(err24);
 errors++;
 }
 } else {
-const err28 = {instancePath:instancePath+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err28);
+const err25 = {instancePath:instancePath+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err25);
+errors++;
+}
+}
+if(data18.priority !== undefined){
+let data22 = data18.priority;
+if(typeof data22 !== "string"){
+const err26 = {instancePath:instancePath+"/forward/priority",schemaPath:"#/definitions/route/properties/forward/properties/priority/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err26);
+errors++;
+}
+if(!((data22 === "default") || (data22 === "high"))){
+const err27 = {instancePath:instancePath+"/forward/priority",schemaPath:"#/definitions/route/properties/forward/properties/priority/enum",keyword:"enum",params:{allowedValues: schema22.properties.forward.properties.priority.enum}};
+(vErrors ??= []).push(err27);
 errors++;
 }
 }
@@ -1516,323 +1173,295 @@ errors = vErrors.length;
 }
 }
 if(data18.upgrades !== undefined){
-if(!(validate85(data18.upgrades, {instancePath:instancePath+"/forward/upgrades",parentData:data18,parentDataProperty:"upgrades",rootData}))){
-vErrors = vErrors === null ? validate85.errors : vErrors.concat(validate85.errors);
+if(!(validate92(data18.upgrades, {instancePath:instancePath+"/forward/upgrades",parentData:data18,parentDataProperty:"upgrades",rootData}))){
+vErrors = vErrors === null ? validate92.errors : vErrors.concat(validate92.errors);
 errors = vErrors.length;
-}
-}
-if(data18.retry !== undefined){
-if(!(validate123(data18.retry, {instancePath:instancePath+"/forward/retry",parentData:data18,parentDataProperty:"retry",rootData}))){
-vErrors = vErrors === null ? validate123.errors : vErrors.concat(validate123.errors);
-errors = vErrors.length;
-}
-}
-if(data18.hedge !== undefined){
-let data27 = data18.hedge;
-if(data27 && typeof data27 == "object" && !Array.isArray(data27)){
-for(const key8 in data27){
-if(!(key8 === "onPerTryTimeout")){
-const err29 = {instancePath:instancePath+"/forward/hedge",schemaPath:"#/definitions/route/properties/forward/properties/hedge/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key8}};
-(vErrors ??= []).push(err29);
-errors++;
-}
-}
-if(data27.onPerTryTimeout !== undefined){
-if(!(validate24(data27.onPerTryTimeout, {instancePath:instancePath+"/forward/hedge/onPerTryTimeout",parentData:data27,parentDataProperty:"onPerTryTimeout",rootData}))){
-vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
-errors = vErrors.length;
-}
-}
-} else {
-const err30 = {instancePath:instancePath+"/forward/hedge",schemaPath:"#/definitions/route/properties/forward/properties/hedge/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err30);
-errors++;
 }
 }
 if(data18.rewrite !== undefined){
-let data29 = data18.rewrite;
+let data27 = data18.rewrite;
+if(data27 && typeof data27 == "object" && !Array.isArray(data27)){
+for(const key8 in data27){
+if(!(((((key8 === "prefix") || (key8 === "regex")) || (key8 === "path")) || (key8 === "host")) || (key8 === "hostFrom"))){
+const err28 = {instancePath:instancePath+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key8}};
+(vErrors ??= []).push(err28);
+errors++;
+}
+}
+if(data27.prefix !== undefined){
+if(!(validate101(data27.prefix, {instancePath:instancePath+"/forward/rewrite/prefix",parentData:data27,parentDataProperty:"prefix",rootData}))){
+vErrors = vErrors === null ? validate101.errors : vErrors.concat(validate101.errors);
+errors = vErrors.length;
+}
+}
+if(data27.regex !== undefined){
+let data29 = data27.regex;
 if(data29 && typeof data29 == "object" && !Array.isArray(data29)){
+if(data29.pattern === undefined){
+const err29 = {instancePath:instancePath+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "pattern"}};
+(vErrors ??= []).push(err29);
+errors++;
+}
+if(data29.substitution === undefined){
+const err30 = {instancePath:instancePath+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "substitution"}};
+(vErrors ??= []).push(err30);
+errors++;
+}
 for(const key9 in data29){
-if(!(((((key9 === "prefix") || (key9 === "regex")) || (key9 === "path")) || (key9 === "host")) || (key9 === "hostFrom"))){
-const err31 = {instancePath:instancePath+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key9}};
+if(!((key9 === "pattern") || (key9 === "substitution"))){
+const err31 = {instancePath:instancePath+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key9}};
 (vErrors ??= []).push(err31);
 errors++;
 }
 }
-if(data29.prefix !== undefined){
-if(!(validate94(data29.prefix, {instancePath:instancePath+"/forward/rewrite/prefix",parentData:data29,parentDataProperty:"prefix",rootData}))){
-vErrors = vErrors === null ? validate94.errors : vErrors.concat(validate94.errors);
+if(data29.pattern !== undefined){
+if(!(validate59(data29.pattern, {instancePath:instancePath+"/forward/rewrite/regex/pattern",parentData:data29,parentDataProperty:"pattern",rootData}))){
+vErrors = vErrors === null ? validate59.errors : vErrors.concat(validate59.errors);
 errors = vErrors.length;
 }
 }
-if(data29.regex !== undefined){
-let data31 = data29.regex;
-if(data31 && typeof data31 == "object" && !Array.isArray(data31)){
-if(data31.pattern === undefined){
-const err32 = {instancePath:instancePath+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "pattern"}};
+if(data29.substitution !== undefined){
+let data31 = data29.substitution;
+if(typeof data31 === "string"){
+if(!(formats44(data31))){
+const err32 = {instancePath:instancePath+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/format",keyword:"format",params:{format: "substitution"}};
 (vErrors ??= []).push(err32);
 errors++;
 }
-if(data31.substitution === undefined){
-const err33 = {instancePath:instancePath+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "substitution"}};
+} else {
+const err33 = {instancePath:instancePath+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/type",keyword:"type",params:{type: "string"}};
 (vErrors ??= []).push(err33);
 errors++;
 }
-for(const key10 in data31){
-if(!((key10 === "pattern") || (key10 === "substitution"))){
-const err34 = {instancePath:instancePath+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key10}};
+}
+} else {
+const err34 = {instancePath:instancePath+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err34);
 errors++;
 }
 }
-if(data31.pattern !== undefined){
-if(!(validate46(data31.pattern, {instancePath:instancePath+"/forward/rewrite/regex/pattern",parentData:data31,parentDataProperty:"pattern",rootData}))){
-vErrors = vErrors === null ? validate46.errors : vErrors.concat(validate46.errors);
+if(data27.path !== undefined){
+if(!(validate101(data27.path, {instancePath:instancePath+"/forward/rewrite/path",parentData:data27,parentDataProperty:"path",rootData}))){
+vErrors = vErrors === null ? validate101.errors : vErrors.concat(validate101.errors);
 errors = vErrors.length;
 }
 }
-if(data31.substitution !== undefined){
-let data33 = data31.substitution;
-if(typeof data33 === "string"){
-if(!(formats48(data33))){
-const err35 = {instancePath:instancePath+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/format",keyword:"format",params:{format: "substitution"}};
+if(data27.host !== undefined){
+if(!(validate134(data27.host, {instancePath:instancePath+"/forward/rewrite/host",parentData:data27,parentDataProperty:"host",rootData}))){
+vErrors = vErrors === null ? validate134.errors : vErrors.concat(validate134.errors);
+errors = vErrors.length;
+}
+}
+if(data27.hostFrom !== undefined){
+let data34 = data27.hostFrom;
+if(typeof data34 !== "string"){
+const err35 = {instancePath:instancePath+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/type",keyword:"type",params:{type: "string"}};
 (vErrors ??= []).push(err35);
 errors++;
 }
-} else {
-const err36 = {instancePath:instancePath+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/type",keyword:"type",params:{type: "string"}};
+if(!(data34 === "upstream")){
+const err36 = {instancePath:instancePath+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/enum",keyword:"enum",params:{allowedValues: schema22.properties.forward.properties.rewrite.properties.hostFrom.enum}};
 (vErrors ??= []).push(err36);
 errors++;
 }
 }
 } else {
-const err37 = {instancePath:instancePath+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/type",keyword:"type",params:{type: "object"}};
+const err37 = {instancePath:instancePath+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err37);
 errors++;
 }
 }
-if(data29.path !== undefined){
-if(!(validate94(data29.path, {instancePath:instancePath+"/forward/rewrite/path",parentData:data29,parentDataProperty:"path",rootData}))){
-vErrors = vErrors === null ? validate94.errors : vErrors.concat(validate94.errors);
-errors = vErrors.length;
-}
-}
-if(data29.host !== undefined){
-if(!(validate143(data29.host, {instancePath:instancePath+"/forward/rewrite/host",parentData:data29,parentDataProperty:"host",rootData}))){
-vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
-errors = vErrors.length;
-}
-}
-if(data29.hostFrom !== undefined){
-let data36 = data29.hostFrom;
-if(typeof data36 !== "string"){
-const err38 = {instancePath:instancePath+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err38);
-errors++;
-}
-if(!(data36 === "upstream")){
-const err39 = {instancePath:instancePath+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/enum",keyword:"enum",params:{allowedValues: schema23.properties.forward.properties.rewrite.properties.hostFrom.enum}};
-(vErrors ??= []).push(err39);
-errors++;
-}
-}
-} else {
-const err40 = {instancePath:instancePath+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err40);
-errors++;
-}
-}
 if(data18.requestHeaders !== undefined){
-if(!(validate145(data18.requestHeaders, {instancePath:instancePath+"/forward/requestHeaders",parentData:data18,parentDataProperty:"requestHeaders",rootData}))){
-vErrors = vErrors === null ? validate145.errors : vErrors.concat(validate145.errors);
+if(!(validate136(data18.requestHeaders, {instancePath:instancePath+"/forward/requestHeaders",parentData:data18,parentDataProperty:"requestHeaders",rootData}))){
+vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
 errors = vErrors.length;
 }
 }
 if(data18.responseHeaders !== undefined){
-if(!(validate145(data18.responseHeaders, {instancePath:instancePath+"/forward/responseHeaders",parentData:data18,parentDataProperty:"responseHeaders",rootData}))){
-vErrors = vErrors === null ? validate145.errors : vErrors.concat(validate145.errors);
+if(!(validate136(data18.responseHeaders, {instancePath:instancePath+"/forward/responseHeaders",parentData:data18,parentDataProperty:"responseHeaders",rootData}))){
+vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
 errors = vErrors.length;
 }
 }
 } else {
-const err41 = {instancePath:instancePath+"/forward",schemaPath:"#/definitions/route/properties/forward/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err41);
+const err38 = {instancePath:instancePath+"/forward",schemaPath:"#/definitions/route/properties/forward/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err38);
 errors++;
 }
 }
 if(data.redirect !== undefined){
-let data39 = data.redirect;
-if(data39 && typeof data39 == "object" && !Array.isArray(data39)){
-for(const key11 in data39){
-if(!(((((((key11 === "scheme") || (key11 === "host")) || (key11 === "port")) || (key11 === "path")) || (key11 === "prefix")) || (key11 === "status")) || (key11 === "stripQuery"))){
-const err42 = {instancePath:instancePath+"/redirect",schemaPath:"#/definitions/route/properties/redirect/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key11}};
+let data37 = data.redirect;
+if(data37 && typeof data37 == "object" && !Array.isArray(data37)){
+for(const key10 in data37){
+if(!(((((((key10 === "scheme") || (key10 === "host")) || (key10 === "port")) || (key10 === "path")) || (key10 === "prefix")) || (key10 === "status")) || (key10 === "stripQuery"))){
+const err39 = {instancePath:instancePath+"/redirect",schemaPath:"#/definitions/route/properties/redirect/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key10}};
+(vErrors ??= []).push(err39);
+errors++;
+}
+}
+if(data37.scheme !== undefined){
+let data38 = data37.scheme;
+if(typeof data38 !== "string"){
+const err40 = {instancePath:instancePath+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err40);
+errors++;
+}
+if(!((data38 === "http") || (data38 === "https"))){
+const err41 = {instancePath:instancePath+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/enum",keyword:"enum",params:{allowedValues: schema22.properties.redirect.properties.scheme.enum}};
+(vErrors ??= []).push(err41);
+errors++;
+}
+}
+if(data37.host !== undefined){
+let data39 = data37.host;
+if(typeof data39 === "string"){
+if(!(formats54(data39))){
+const err42 = {instancePath:instancePath+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/format",keyword:"format",params:{format: "optionalAuthority"}};
 (vErrors ??= []).push(err42);
 errors++;
 }
-}
-if(data39.scheme !== undefined){
-let data40 = data39.scheme;
-if(typeof data40 !== "string"){
-const err43 = {instancePath:instancePath+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/type",keyword:"type",params:{type: "string"}};
+} else {
+const err43 = {instancePath:instancePath+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/type",keyword:"type",params:{type: "string"}};
 (vErrors ??= []).push(err43);
 errors++;
 }
-if(!((data40 === "http") || (data40 === "https"))){
-const err44 = {instancePath:instancePath+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/enum",keyword:"enum",params:{allowedValues: schema23.properties.redirect.properties.scheme.enum}};
+}
+if(data37.port !== undefined){
+let data40 = data37.port;
+if(!(((typeof data40 == "number") && (!(data40 % 1) && !isNaN(data40))) && (isFinite(data40)))){
+const err44 = {instancePath:instancePath+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/type",keyword:"type",params:{type: "integer"}};
 (vErrors ??= []).push(err44);
 errors++;
 }
-}
-if(data39.host !== undefined){
-let data41 = data39.host;
-if(typeof data41 === "string"){
-if(!(formats58(data41))){
-const err45 = {instancePath:instancePath+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/format",keyword:"format",params:{format: "optionalAuthority"}};
+if((typeof data40 == "number") && (isFinite(data40))){
+if(data40 > 65535 || isNaN(data40)){
+const err45 = {instancePath:instancePath+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535}};
 (vErrors ??= []).push(err45);
 errors++;
 }
-} else {
-const err46 = {instancePath:instancePath+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/type",keyword:"type",params:{type: "string"}};
+if(data40 < 0 || isNaN(data40)){
+const err46 = {instancePath:instancePath+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 (vErrors ??= []).push(err46);
 errors++;
 }
 }
-if(data39.port !== undefined){
-let data42 = data39.port;
-if(!(((typeof data42 == "number") && (!(data42 % 1) && !isNaN(data42))) && (isFinite(data42)))){
-const err47 = {instancePath:instancePath+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/type",keyword:"type",params:{type: "integer"}};
+}
+if(data37.path !== undefined){
+let data41 = data37.path;
+if(typeof data41 === "string"){
+if(!(formats56(data41))){
+const err47 = {instancePath:instancePath+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/format",keyword:"format",params:{format: "target"}};
 (vErrors ??= []).push(err47);
 errors++;
 }
-if((typeof data42 == "number") && (isFinite(data42))){
-if(data42 > 65535 || isNaN(data42)){
-const err48 = {instancePath:instancePath+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535}};
+} else {
+const err48 = {instancePath:instancePath+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/type",keyword:"type",params:{type: "string"}};
 (vErrors ??= []).push(err48);
 errors++;
 }
-if(data42 < 0 || isNaN(data42)){
-const err49 = {instancePath:instancePath+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
-(vErrors ??= []).push(err49);
-errors++;
 }
-}
-}
-if(data39.path !== undefined){
-let data43 = data39.path;
-if(typeof data43 === "string"){
-if(!(formats60(data43))){
-const err50 = {instancePath:instancePath+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/format",keyword:"format",params:{format: "target"}};
-(vErrors ??= []).push(err50);
-errors++;
-}
-} else {
-const err51 = {instancePath:instancePath+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err51);
-errors++;
-}
-}
-if(data39.prefix !== undefined){
-if(!(validate94(data39.prefix, {instancePath:instancePath+"/redirect/prefix",parentData:data39,parentDataProperty:"prefix",rootData}))){
-vErrors = vErrors === null ? validate94.errors : vErrors.concat(validate94.errors);
+if(data37.prefix !== undefined){
+if(!(validate101(data37.prefix, {instancePath:instancePath+"/redirect/prefix",parentData:data37,parentDataProperty:"prefix",rootData}))){
+vErrors = vErrors === null ? validate101.errors : vErrors.concat(validate101.errors);
 errors = vErrors.length;
 }
 }
-if(data39.status !== undefined){
-let data45 = data39.status;
-if(!(((typeof data45 == "number") && (!(data45 % 1) && !isNaN(data45))) && (isFinite(data45)))){
-const err52 = {instancePath:instancePath+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/type",keyword:"type",params:{type: "integer"}};
-(vErrors ??= []).push(err52);
+if(data37.status !== undefined){
+let data43 = data37.status;
+if(!(((typeof data43 == "number") && (!(data43 % 1) && !isNaN(data43))) && (isFinite(data43)))){
+const err49 = {instancePath:instancePath+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/type",keyword:"type",params:{type: "integer"}};
+(vErrors ??= []).push(err49);
 errors++;
 }
-if(!(((((data45 === 301) || (data45 === 302)) || (data45 === 303)) || (data45 === 307)) || (data45 === 308))){
-const err53 = {instancePath:instancePath+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/enum",keyword:"enum",params:{allowedValues: schema23.properties.redirect.properties.status.enum}};
-(vErrors ??= []).push(err53);
+if(!(((((data43 === 301) || (data43 === 302)) || (data43 === 303)) || (data43 === 307)) || (data43 === 308))){
+const err50 = {instancePath:instancePath+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/enum",keyword:"enum",params:{allowedValues: schema22.properties.redirect.properties.status.enum}};
+(vErrors ??= []).push(err50);
 errors++;
 }
 }
-if(data39.stripQuery !== undefined){
-if(!(validate24(data39.stripQuery, {instancePath:instancePath+"/redirect/stripQuery",parentData:data39,parentDataProperty:"stripQuery",rootData}))){
+if(data37.stripQuery !== undefined){
+if(!(validate24(data37.stripQuery, {instancePath:instancePath+"/redirect/stripQuery",parentData:data37,parentDataProperty:"stripQuery",rootData}))){
 vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
 errors = vErrors.length;
 }
 }
 } else {
-const err54 = {instancePath:instancePath+"/redirect",schemaPath:"#/definitions/route/properties/redirect/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err54);
+const err51 = {instancePath:instancePath+"/redirect",schemaPath:"#/definitions/route/properties/redirect/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err51);
 errors++;
 }
 }
 if(data.respond !== undefined){
-let data47 = data.respond;
-if(data47 && typeof data47 == "object" && !Array.isArray(data47)){
-if(data47.status === undefined){
-const err55 = {instancePath:instancePath+"/respond",schemaPath:"#/definitions/route/properties/respond/required",keyword:"required",params:{missingProperty: "status"}};
+let data45 = data.respond;
+if(data45 && typeof data45 == "object" && !Array.isArray(data45)){
+if(data45.status === undefined){
+const err52 = {instancePath:instancePath+"/respond",schemaPath:"#/definitions/route/properties/respond/required",keyword:"required",params:{missingProperty: "status"}};
+(vErrors ??= []).push(err52);
+errors++;
+}
+for(const key11 in data45){
+if(!(((key11 === "status") || (key11 === "headers")) || (key11 === "body"))){
+const err53 = {instancePath:instancePath+"/respond",schemaPath:"#/definitions/route/properties/respond/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key11}};
+(vErrors ??= []).push(err53);
+errors++;
+}
+}
+if(data45.status !== undefined){
+let data46 = data45.status;
+if(!(((typeof data46 == "number") && (!(data46 % 1) && !isNaN(data46))) && (isFinite(data46)))){
+const err54 = {instancePath:instancePath+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/type",keyword:"type",params:{type: "integer"}};
+(vErrors ??= []).push(err54);
+errors++;
+}
+if((typeof data46 == "number") && (isFinite(data46))){
+if(data46 > 599 || isNaN(data46)){
+const err55 = {instancePath:instancePath+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/maximum",keyword:"maximum",params:{comparison: "<=", limit: 599}};
 (vErrors ??= []).push(err55);
 errors++;
 }
-for(const key12 in data47){
-if(!(((key12 === "status") || (key12 === "headers")) || (key12 === "body"))){
-const err56 = {instancePath:instancePath+"/respond",schemaPath:"#/definitions/route/properties/respond/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key12}};
+if(data46 < 200 || isNaN(data46)){
+const err56 = {instancePath:instancePath+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/minimum",keyword:"minimum",params:{comparison: ">=", limit: 200}};
 (vErrors ??= []).push(err56);
 errors++;
 }
 }
-if(data47.status !== undefined){
-let data48 = data47.status;
-if(!(((typeof data48 == "number") && (!(data48 % 1) && !isNaN(data48))) && (isFinite(data48)))){
-const err57 = {instancePath:instancePath+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/type",keyword:"type",params:{type: "integer"}};
-(vErrors ??= []).push(err57);
-errors++;
 }
-if((typeof data48 == "number") && (isFinite(data48))){
-if(data48 > 599 || isNaN(data48)){
-const err58 = {instancePath:instancePath+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/maximum",keyword:"maximum",params:{comparison: "<=", limit: 599}};
-(vErrors ??= []).push(err58);
-errors++;
-}
-if(data48 < 200 || isNaN(data48)){
-const err59 = {instancePath:instancePath+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/minimum",keyword:"minimum",params:{comparison: ">=", limit: 200}};
-(vErrors ??= []).push(err59);
-errors++;
-}
-}
-}
-if(data47.headers !== undefined){
-if(!(validate146(data47.headers, {instancePath:instancePath+"/respond/headers",parentData:data47,parentDataProperty:"headers",rootData}))){
-vErrors = vErrors === null ? validate146.errors : vErrors.concat(validate146.errors);
+if(data45.headers !== undefined){
+if(!(validate137(data45.headers, {instancePath:instancePath+"/respond/headers",parentData:data45,parentDataProperty:"headers",rootData}))){
+vErrors = vErrors === null ? validate137.errors : vErrors.concat(validate137.errors);
 errors = vErrors.length;
 }
 }
-if(data47.body !== undefined){
-if(!(validate22(data47.body, {instancePath:instancePath+"/respond/body",parentData:data47,parentDataProperty:"body",rootData}))){
+if(data45.body !== undefined){
+if(!(validate22(data45.body, {instancePath:instancePath+"/respond/body",parentData:data45,parentDataProperty:"body",rootData}))){
 vErrors = vErrors === null ? validate22.errors : vErrors.concat(validate22.errors);
 errors = vErrors.length;
 }
 }
 } else {
-const err60 = {instancePath:instancePath+"/respond",schemaPath:"#/definitions/route/properties/respond/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err60);
+const err57 = {instancePath:instancePath+"/respond",schemaPath:"#/definitions/route/properties/respond/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err57);
 errors++;
 }
 }
 } else {
-const err61 = {instancePath,schemaPath:"#/definitions/route/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err61);
+const err58 = {instancePath,schemaPath:"#/definitions/route/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err58);
 errors++;
 }
-validate92.errors = vErrors;
+validate99.errors = vErrors;
 return errors === 0;
 }
 
 
-function validate91(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate98(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(Array.isArray(data)){
 const len0 = data.length;
 for(let i0=0; i0<len0; i0++){
-if(!(validate92(data[i0], {instancePath:instancePath+"/" + i0,parentData:data,parentDataProperty:i0,rootData}))){
-vErrors = vErrors === null ? validate92.errors : vErrors.concat(validate92.errors);
+if(!(validate99(data[i0], {instancePath:instancePath+"/" + i0,parentData:data,parentDataProperty:i0,rootData}))){
+vErrors = vErrors === null ? validate99.errors : vErrors.concat(validate99.errors);
 errors = vErrors.length;
 }
 }
@@ -1841,18 +1470,66 @@ const err0 = {instancePath,schemaPath:"#/definitions/array4/type",keyword:"type"
 (vErrors ??= []).push(err0);
 errors++;
 }
-validate91.errors = vErrors;
+validate98.errors = vErrors;
 return errors === 0;
 }
 
-const formats6 = FORMATS.serverNameRule;
-const formats8 = FORMATS.cipherName;
-const formats10 = FORMATS.alpnName;
-const formats16 = FORMATS.serverName;
+const schema31 = {"title":"retryBudget","type":"object","properties":{"budgetPercent":{"type":"number","minimum":0,"maximum":100},"minConcurrency":{"$ref":"#/definitions/integer2"}},"required":[],"additionalProperties":false};
+
+function validate173(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+let vErrors = null;
+let errors = 0;
+if(data && typeof data == "object" && !Array.isArray(data)){
+for(const key0 in data){
+if(!((key0 === "budgetPercent") || (key0 === "minConcurrency"))){
+const err0 = {instancePath,schemaPath:"#/definitions/retryBudget/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0}};
+(vErrors ??= []).push(err0);
+errors++;
+}
+}
+if(data.budgetPercent !== undefined){
+let data0 = data.budgetPercent;
+if((typeof data0 == "number") && (isFinite(data0))){
+if(data0 > 100 || isNaN(data0)){
+const err1 = {instancePath:instancePath+"/budgetPercent",schemaPath:"#/definitions/retryBudget/properties/budgetPercent/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100}};
+(vErrors ??= []).push(err1);
+errors++;
+}
+if(data0 < 0 || isNaN(data0)){
+const err2 = {instancePath:instancePath+"/budgetPercent",schemaPath:"#/definitions/retryBudget/properties/budgetPercent/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+(vErrors ??= []).push(err2);
+errors++;
+}
+} else {
+const err3 = {instancePath:instancePath+"/budgetPercent",schemaPath:"#/definitions/retryBudget/properties/budgetPercent/type",keyword:"type",params:{type: "number"}};
+(vErrors ??= []).push(err3);
+errors++;
+}
+}
+if(data.minConcurrency !== undefined){
+if(!(validate31(data.minConcurrency, {instancePath:instancePath+"/minConcurrency",parentData:data,parentDataProperty:"minConcurrency",rootData}))){
+vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err4 = {instancePath,schemaPath:"#/definitions/retryBudget/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err4);
+errors++;
+}
+validate173.errors = vErrors;
+return errors === 0;
+}
+
+const formats8 = FORMATS.serverNameRule;
+const formats10 = FORMATS.cipherName;
+const formats12 = FORMATS.alpnName;
+const formats18 = FORMATS.serverName;
+const formats20 = FORMATS.cidr;
 const formats24 = FORMATS.grpcMethod;
-const formats62 = FORMATS.domain;
-const formats64 = FORMATS.serverNamePattern;
-const formats68 = FORMATS.endpointAddress;
+const formats58 = FORMATS.domain;
+const formats60 = FORMATS.serverNamePattern;
+const formats64 = FORMATS.endpointAddress;
 
 function validate21(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
@@ -2020,1083 +1697,1043 @@ vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.error
 errors = vErrors.length;
 }
 }
-if(data.listeners !== undefined){
-let data9 = data.listeners;
-if(Array.isArray(data9)){
-if(data9.length < 1){
-const err15 = {instancePath:instancePath+"/listeners",schemaPath:"#/properties/listeners/minItems",keyword:"minItems",params:{limit: 1}};
+if(data.overload !== undefined){
+let data9 = data.overload;
+if(data9 && typeof data9 == "object" && !Array.isArray(data9)){
+for(const key2 in data9){
+if(!((((key2 === "maxConnections") || (key2 === "maxHeapSize")) || (key2 === "interval")) || (key2 === "actions"))){
+const err15 = {instancePath:instancePath+"/overload",schemaPath:"#/properties/overload/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key2}};
 (vErrors ??= []).push(err15);
 errors++;
 }
-const len0 = data9.length;
-for(let i0=0; i0<len0; i0++){
-let data10 = data9[i0];
-if(data10 && typeof data10 == "object" && !Array.isArray(data10)){
-if(data10.address === undefined){
-const err16 = {instancePath:instancePath+"/listeners/" + i0,schemaPath:"#/properties/listeners/items/required",keyword:"required",params:{missingProperty: "address"}};
+}
+if(data9.maxConnections !== undefined){
+if(!(validate31(data9.maxConnections, {instancePath:instancePath+"/overload/maxConnections",parentData:data9,parentDataProperty:"maxConnections",rootData}))){
+vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+errors = vErrors.length;
+}
+}
+if(data9.maxHeapSize !== undefined){
+if(!(validate33(data9.maxHeapSize, {instancePath:instancePath+"/overload/maxHeapSize",parentData:data9,parentDataProperty:"maxHeapSize",rootData}))){
+vErrors = vErrors === null ? validate33.errors : vErrors.concat(validate33.errors);
+errors = vErrors.length;
+}
+}
+if(data9.interval !== undefined){
+if(!(validate28(data9.interval, {instancePath:instancePath+"/overload/interval",parentData:data9,parentDataProperty:"interval",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+if(data9.actions !== undefined){
+let data13 = data9.actions;
+if(data13 && typeof data13 == "object" && !Array.isArray(data13)){
+for(const key3 in data13){
+if(!((((((key3 === "stopAcceptingRequests") || (key3 === "disableKeepAlive")) || (key3 === "closeIdleConnections")) || (key3 === "stopAcceptingConnections")) || (key3 === "rejectIncomingConnections")) || (key3 === "reduceTimeouts"))){
+const err16 = {instancePath:instancePath+"/overload/actions",schemaPath:"#/properties/overload/properties/actions/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key3}};
 (vErrors ??= []).push(err16);
 errors++;
 }
-for(const key2 in data10){
-if(!((((((((key2 === "name") || (key2 === "address")) || (key2 === "maxConnections")) || (key2 === "engine")) || (key2 === "tls")) || (key2 === "proxyProtocol")) || (key2 === "http")) || (key2 === "tcp"))){
-const err17 = {instancePath:instancePath+"/listeners/" + i0,schemaPath:"#/properties/listeners/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key2}};
+}
+if(data13.stopAcceptingRequests !== undefined){
+if(!(validate36(data13.stopAcceptingRequests, {instancePath:instancePath+"/overload/actions/stopAcceptingRequests",parentData:data13,parentDataProperty:"stopAcceptingRequests",rootData}))){
+vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
+errors = vErrors.length;
+}
+}
+if(data13.disableKeepAlive !== undefined){
+if(!(validate36(data13.disableKeepAlive, {instancePath:instancePath+"/overload/actions/disableKeepAlive",parentData:data13,parentDataProperty:"disableKeepAlive",rootData}))){
+vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
+errors = vErrors.length;
+}
+}
+if(data13.closeIdleConnections !== undefined){
+if(!(validate36(data13.closeIdleConnections, {instancePath:instancePath+"/overload/actions/closeIdleConnections",parentData:data13,parentDataProperty:"closeIdleConnections",rootData}))){
+vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
+errors = vErrors.length;
+}
+}
+if(data13.stopAcceptingConnections !== undefined){
+if(!(validate36(data13.stopAcceptingConnections, {instancePath:instancePath+"/overload/actions/stopAcceptingConnections",parentData:data13,parentDataProperty:"stopAcceptingConnections",rootData}))){
+vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
+errors = vErrors.length;
+}
+}
+if(data13.rejectIncomingConnections !== undefined){
+if(!(validate36(data13.rejectIncomingConnections, {instancePath:instancePath+"/overload/actions/rejectIncomingConnections",parentData:data13,parentDataProperty:"rejectIncomingConnections",rootData}))){
+vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
+errors = vErrors.length;
+}
+}
+if(data13.reduceTimeouts !== undefined){
+let data19 = data13.reduceTimeouts;
+if(data19 && typeof data19 == "object" && !Array.isArray(data19)){
+for(const key4 in data19){
+if(!(((key4 === "from") || (key4 === "to")) || (key4 === "idle"))){
+const err17 = {instancePath:instancePath+"/overload/actions/reduceTimeouts",schemaPath:"#/properties/overload/properties/actions/properties/reduceTimeouts/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key4}};
 (vErrors ??= []).push(err17);
 errors++;
 }
 }
-if(data10.name !== undefined){
-if(!(validate31(data10.name, {instancePath:instancePath+"/listeners/" + i0+"/name",parentData:data10,parentDataProperty:"name",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+if(data19.from !== undefined){
+if(!(validate36(data19.from, {instancePath:instancePath+"/overload/actions/reduceTimeouts/from",parentData:data19,parentDataProperty:"from",rootData}))){
+vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
 errors = vErrors.length;
 }
 }
-if(data10.address !== undefined){
-if(!(validate26(data10.address, {instancePath:instancePath+"/listeners/" + i0+"/address",parentData:data10,parentDataProperty:"address",rootData}))){
-vErrors = vErrors === null ? validate26.errors : vErrors.concat(validate26.errors);
+if(data19.to !== undefined){
+if(!(validate36(data19.to, {instancePath:instancePath+"/overload/actions/reduceTimeouts/to",parentData:data19,parentDataProperty:"to",rootData}))){
+vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
 errors = vErrors.length;
 }
 }
-if(data10.maxConnections !== undefined){
-if(!(validate34(data10.maxConnections, {instancePath:instancePath+"/listeners/" + i0+"/maxConnections",parentData:data10,parentDataProperty:"maxConnections",rootData}))){
-vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+if(data19.idle !== undefined){
+if(!(validate28(data19.idle, {instancePath:instancePath+"/overload/actions/reduceTimeouts/idle",parentData:data19,parentDataProperty:"idle",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
 errors = vErrors.length;
 }
 }
-if(data10.engine !== undefined){
-let data14 = data10.engine;
-if(typeof data14 !== "string"){
-const err18 = {instancePath:instancePath+"/listeners/" + i0+"/engine",schemaPath:"#/properties/listeners/items/properties/engine/type",keyword:"type",params:{type: "string"}};
+} else {
+const err18 = {instancePath:instancePath+"/overload/actions/reduceTimeouts",schemaPath:"#/properties/overload/properties/actions/properties/reduceTimeouts/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err18);
 errors++;
 }
-if(!((((data14 === "auto") || (data14 === "epoll")) || (data14 === "node")) || (data14 === "uws"))){
-const err19 = {instancePath:instancePath+"/listeners/" + i0+"/engine",schemaPath:"#/properties/listeners/items/properties/engine/enum",keyword:"enum",params:{allowedValues: schema6.properties.listeners.items.properties.engine.enum}};
+}
+} else {
+const err19 = {instancePath:instancePath+"/overload/actions",schemaPath:"#/properties/overload/properties/actions/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err19);
 errors++;
 }
 }
-if(data10.tls !== undefined){
-let data15 = data10.tls;
-if(data15 && typeof data15 == "object" && !Array.isArray(data15)){
-if(data15.certificates === undefined){
-const err20 = {instancePath:instancePath+"/listeners/" + i0+"/tls",schemaPath:"#/properties/listeners/items/properties/tls/required",keyword:"required",params:{missingProperty: "certificates"}};
+} else {
+const err20 = {instancePath:instancePath+"/overload",schemaPath:"#/properties/overload/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err20);
 errors++;
 }
-for(const key3 in data15){
-if(!(func2.call(schema6.properties.listeners.items.properties.tls.properties, key3))){
-const err21 = {instancePath:instancePath+"/listeners/" + i0+"/tls",schemaPath:"#/properties/listeners/items/properties/tls/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key3}};
+}
+if(data.listeners !== undefined){
+let data23 = data.listeners;
+if(Array.isArray(data23)){
+if(data23.length < 1){
+const err21 = {instancePath:instancePath+"/listeners",schemaPath:"#/properties/listeners/minItems",keyword:"minItems",params:{limit: 1}};
 (vErrors ??= []).push(err21);
 errors++;
 }
-}
-if(data15.certificates !== undefined){
-let data16 = data15.certificates;
-if(Array.isArray(data16)){
-if(data16.length < 1){
-const err22 = {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates",schemaPath:"#/properties/listeners/items/properties/tls/properties/certificates/minItems",keyword:"minItems",params:{limit: 1}};
+const len0 = data23.length;
+for(let i0=0; i0<len0; i0++){
+let data24 = data23[i0];
+if(data24 && typeof data24 == "object" && !Array.isArray(data24)){
+if(data24.address === undefined){
+const err22 = {instancePath:instancePath+"/listeners/" + i0,schemaPath:"#/properties/listeners/items/required",keyword:"required",params:{missingProperty: "address"}};
 (vErrors ??= []).push(err22);
 errors++;
 }
-const len1 = data16.length;
-for(let i1=0; i1<len1; i1++){
-let data17 = data16[i1];
-if(data17 && typeof data17 == "object" && !Array.isArray(data17)){
-if(data17.cert === undefined){
-const err23 = {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates/" + i1,schemaPath:"#/properties/listeners/items/properties/tls/properties/certificates/items/required",keyword:"required",params:{missingProperty: "cert"}};
+for(const key5 in data24){
+if(!((((((((key5 === "name") || (key5 === "address")) || (key5 === "maxConnections")) || (key5 === "engine")) || (key5 === "tls")) || (key5 === "proxyProtocol")) || (key5 === "http")) || (key5 === "tcp"))){
+const err23 = {instancePath:instancePath+"/listeners/" + i0,schemaPath:"#/properties/listeners/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key5}};
 (vErrors ??= []).push(err23);
 errors++;
 }
-if(data17.key === undefined){
-const err24 = {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates/" + i1,schemaPath:"#/properties/listeners/items/properties/tls/properties/certificates/items/required",keyword:"required",params:{missingProperty: "key"}};
+}
+if(data24.name !== undefined){
+if(!(validate45(data24.name, {instancePath:instancePath+"/listeners/" + i0+"/name",parentData:data24,parentDataProperty:"name",rootData}))){
+vErrors = vErrors === null ? validate45.errors : vErrors.concat(validate45.errors);
+errors = vErrors.length;
+}
+}
+if(data24.address !== undefined){
+if(!(validate26(data24.address, {instancePath:instancePath+"/listeners/" + i0+"/address",parentData:data24,parentDataProperty:"address",rootData}))){
+vErrors = vErrors === null ? validate26.errors : vErrors.concat(validate26.errors);
+errors = vErrors.length;
+}
+}
+if(data24.maxConnections !== undefined){
+if(!(validate31(data24.maxConnections, {instancePath:instancePath+"/listeners/" + i0+"/maxConnections",parentData:data24,parentDataProperty:"maxConnections",rootData}))){
+vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+errors = vErrors.length;
+}
+}
+if(data24.engine !== undefined){
+let data28 = data24.engine;
+if(typeof data28 !== "string"){
+const err24 = {instancePath:instancePath+"/listeners/" + i0+"/engine",schemaPath:"#/properties/listeners/items/properties/engine/type",keyword:"type",params:{type: "string"}};
 (vErrors ??= []).push(err24);
 errors++;
 }
-for(const key4 in data17){
-if(!(((key4 === "cert") || (key4 === "key")) || (key4 === "serverNames"))){
-const err25 = {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates/" + i1,schemaPath:"#/properties/listeners/items/properties/tls/properties/certificates/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key4}};
+if(!((((data28 === "auto") || (data28 === "epoll")) || (data28 === "node")) || (data28 === "uws"))){
+const err25 = {instancePath:instancePath+"/listeners/" + i0+"/engine",schemaPath:"#/properties/listeners/items/properties/engine/enum",keyword:"enum",params:{allowedValues: schema6.properties.listeners.items.properties.engine.enum}};
 (vErrors ??= []).push(err25);
 errors++;
 }
 }
-if(data17.cert !== undefined){
-if(!(validate31(data17.cert, {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates/" + i1+"/cert",parentData:data17,parentDataProperty:"cert",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
-errors = vErrors.length;
-}
-}
-if(data17.key !== undefined){
-if(!(validate31(data17.key, {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates/" + i1+"/key",parentData:data17,parentDataProperty:"key",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
-errors = vErrors.length;
-}
-}
-if(data17.serverNames !== undefined){
-let data20 = data17.serverNames;
-if(Array.isArray(data20)){
-const len2 = data20.length;
-for(let i2=0; i2<len2; i2++){
-let data21 = data20[i2];
-if(typeof data21 === "string"){
-if(!(formats6(data21))){
-const err26 = {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates/" + i1+"/serverNames/" + i2,schemaPath:"#/properties/listeners/items/properties/tls/properties/certificates/items/properties/serverNames/items/format",keyword:"format",params:{format: "serverNameRule"}};
+if(data24.tls !== undefined){
+let data29 = data24.tls;
+if(data29 && typeof data29 == "object" && !Array.isArray(data29)){
+if(data29.certificates === undefined){
+const err26 = {instancePath:instancePath+"/listeners/" + i0+"/tls",schemaPath:"#/properties/listeners/items/properties/tls/required",keyword:"required",params:{missingProperty: "certificates"}};
 (vErrors ??= []).push(err26);
 errors++;
 }
-} else {
-const err27 = {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates/" + i1+"/serverNames/" + i2,schemaPath:"#/properties/listeners/items/properties/tls/properties/certificates/items/properties/serverNames/items/type",keyword:"type",params:{type: "string"}};
+for(const key6 in data29){
+if(!(func2.call(schema6.properties.listeners.items.properties.tls.properties, key6))){
+const err27 = {instancePath:instancePath+"/listeners/" + i0+"/tls",schemaPath:"#/properties/listeners/items/properties/tls/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key6}};
 (vErrors ??= []).push(err27);
 errors++;
 }
 }
-} else {
-const err28 = {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates/" + i1+"/serverNames",schemaPath:"#/properties/listeners/items/properties/tls/properties/certificates/items/properties/serverNames/type",keyword:"type",params:{type: "array"}};
+if(data29.certificates !== undefined){
+let data30 = data29.certificates;
+if(Array.isArray(data30)){
+if(data30.length < 1){
+const err28 = {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates",schemaPath:"#/properties/listeners/items/properties/tls/properties/certificates/minItems",keyword:"minItems",params:{limit: 1}};
 (vErrors ??= []).push(err28);
 errors++;
 }
-}
-} else {
-const err29 = {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates/" + i1,schemaPath:"#/properties/listeners/items/properties/tls/properties/certificates/items/type",keyword:"type",params:{type: "object"}};
+const len1 = data30.length;
+for(let i1=0; i1<len1; i1++){
+let data31 = data30[i1];
+if(data31 && typeof data31 == "object" && !Array.isArray(data31)){
+if(data31.cert === undefined){
+const err29 = {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates/" + i1,schemaPath:"#/properties/listeners/items/properties/tls/properties/certificates/items/required",keyword:"required",params:{missingProperty: "cert"}};
 (vErrors ??= []).push(err29);
 errors++;
 }
-}
-} else {
-const err30 = {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates",schemaPath:"#/properties/listeners/items/properties/tls/properties/certificates/type",keyword:"type",params:{type: "array"}};
+if(data31.key === undefined){
+const err30 = {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates/" + i1,schemaPath:"#/properties/listeners/items/properties/tls/properties/certificates/items/required",keyword:"required",params:{missingProperty: "key"}};
 (vErrors ??= []).push(err30);
 errors++;
 }
-}
-if(data15.minVersion !== undefined){
-let data22 = data15.minVersion;
-if(typeof data22 !== "string"){
-const err31 = {instancePath:instancePath+"/listeners/" + i0+"/tls/minVersion",schemaPath:"#/properties/listeners/items/properties/tls/properties/minVersion/type",keyword:"type",params:{type: "string"}};
+for(const key7 in data31){
+if(!(((key7 === "cert") || (key7 === "key")) || (key7 === "serverNames"))){
+const err31 = {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates/" + i1,schemaPath:"#/properties/listeners/items/properties/tls/properties/certificates/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key7}};
 (vErrors ??= []).push(err31);
 errors++;
 }
-if(!((data22 === "TLSv1.2") || (data22 === "TLSv1.3"))){
-const err32 = {instancePath:instancePath+"/listeners/" + i0+"/tls/minVersion",schemaPath:"#/properties/listeners/items/properties/tls/properties/minVersion/enum",keyword:"enum",params:{allowedValues: schema6.properties.listeners.items.properties.tls.properties.minVersion.enum}};
+}
+if(data31.cert !== undefined){
+if(!(validate45(data31.cert, {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates/" + i1+"/cert",parentData:data31,parentDataProperty:"cert",rootData}))){
+vErrors = vErrors === null ? validate45.errors : vErrors.concat(validate45.errors);
+errors = vErrors.length;
+}
+}
+if(data31.key !== undefined){
+if(!(validate45(data31.key, {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates/" + i1+"/key",parentData:data31,parentDataProperty:"key",rootData}))){
+vErrors = vErrors === null ? validate45.errors : vErrors.concat(validate45.errors);
+errors = vErrors.length;
+}
+}
+if(data31.serverNames !== undefined){
+let data34 = data31.serverNames;
+if(Array.isArray(data34)){
+const len2 = data34.length;
+for(let i2=0; i2<len2; i2++){
+let data35 = data34[i2];
+if(typeof data35 === "string"){
+if(!(formats8(data35))){
+const err32 = {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates/" + i1+"/serverNames/" + i2,schemaPath:"#/properties/listeners/items/properties/tls/properties/certificates/items/properties/serverNames/items/format",keyword:"format",params:{format: "serverNameRule"}};
 (vErrors ??= []).push(err32);
 errors++;
 }
-}
-if(data15.maxVersion !== undefined){
-let data23 = data15.maxVersion;
-if(typeof data23 !== "string"){
-const err33 = {instancePath:instancePath+"/listeners/" + i0+"/tls/maxVersion",schemaPath:"#/properties/listeners/items/properties/tls/properties/maxVersion/type",keyword:"type",params:{type: "string"}};
+} else {
+const err33 = {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates/" + i1+"/serverNames/" + i2,schemaPath:"#/properties/listeners/items/properties/tls/properties/certificates/items/properties/serverNames/items/type",keyword:"type",params:{type: "string"}};
 (vErrors ??= []).push(err33);
 errors++;
 }
-if(!((data23 === "TLSv1.2") || (data23 === "TLSv1.3"))){
-const err34 = {instancePath:instancePath+"/listeners/" + i0+"/tls/maxVersion",schemaPath:"#/properties/listeners/items/properties/tls/properties/maxVersion/enum",keyword:"enum",params:{allowedValues: schema6.properties.listeners.items.properties.tls.properties.maxVersion.enum}};
+}
+} else {
+const err34 = {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates/" + i1+"/serverNames",schemaPath:"#/properties/listeners/items/properties/tls/properties/certificates/items/properties/serverNames/type",keyword:"type",params:{type: "array"}};
 (vErrors ??= []).push(err34);
 errors++;
 }
 }
-if(data15.cipherSuites !== undefined){
-let data24 = data15.cipherSuites;
-if(Array.isArray(data24)){
-const len3 = data24.length;
-for(let i3=0; i3<len3; i3++){
-let data25 = data24[i3];
-if(typeof data25 === "string"){
-if(!(formats8(data25))){
-const err35 = {instancePath:instancePath+"/listeners/" + i0+"/tls/cipherSuites/" + i3,schemaPath:"#/properties/listeners/items/properties/tls/properties/cipherSuites/items/format",keyword:"format",params:{format: "cipherName"}};
+} else {
+const err35 = {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates/" + i1,schemaPath:"#/properties/listeners/items/properties/tls/properties/certificates/items/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err35);
 errors++;
 }
+}
 } else {
-const err36 = {instancePath:instancePath+"/listeners/" + i0+"/tls/cipherSuites/" + i3,schemaPath:"#/properties/listeners/items/properties/tls/properties/cipherSuites/items/type",keyword:"type",params:{type: "string"}};
+const err36 = {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates",schemaPath:"#/properties/listeners/items/properties/tls/properties/certificates/type",keyword:"type",params:{type: "array"}};
 (vErrors ??= []).push(err36);
 errors++;
 }
 }
-} else {
-const err37 = {instancePath:instancePath+"/listeners/" + i0+"/tls/cipherSuites",schemaPath:"#/properties/listeners/items/properties/tls/properties/cipherSuites/type",keyword:"type",params:{type: "array"}};
+if(data29.minVersion !== undefined){
+let data36 = data29.minVersion;
+if(typeof data36 !== "string"){
+const err37 = {instancePath:instancePath+"/listeners/" + i0+"/tls/minVersion",schemaPath:"#/properties/listeners/items/properties/tls/properties/minVersion/type",keyword:"type",params:{type: "string"}};
 (vErrors ??= []).push(err37);
 errors++;
 }
-}
-if(data15.alpn !== undefined){
-let data26 = data15.alpn;
-if(Array.isArray(data26)){
-const len4 = data26.length;
-for(let i4=0; i4<len4; i4++){
-let data27 = data26[i4];
-if(typeof data27 === "string"){
-if(!(formats10(data27))){
-const err38 = {instancePath:instancePath+"/listeners/" + i0+"/tls/alpn/" + i4,schemaPath:"#/properties/listeners/items/properties/tls/properties/alpn/items/format",keyword:"format",params:{format: "alpnName"}};
+if(!((data36 === "TLSv1.2") || (data36 === "TLSv1.3"))){
+const err38 = {instancePath:instancePath+"/listeners/" + i0+"/tls/minVersion",schemaPath:"#/properties/listeners/items/properties/tls/properties/minVersion/enum",keyword:"enum",params:{allowedValues: schema6.properties.listeners.items.properties.tls.properties.minVersion.enum}};
 (vErrors ??= []).push(err38);
 errors++;
 }
-} else {
-const err39 = {instancePath:instancePath+"/listeners/" + i0+"/tls/alpn/" + i4,schemaPath:"#/properties/listeners/items/properties/tls/properties/alpn/items/type",keyword:"type",params:{type: "string"}};
+}
+if(data29.maxVersion !== undefined){
+let data37 = data29.maxVersion;
+if(typeof data37 !== "string"){
+const err39 = {instancePath:instancePath+"/listeners/" + i0+"/tls/maxVersion",schemaPath:"#/properties/listeners/items/properties/tls/properties/maxVersion/type",keyword:"type",params:{type: "string"}};
 (vErrors ??= []).push(err39);
 errors++;
 }
-}
-} else {
-const err40 = {instancePath:instancePath+"/listeners/" + i0+"/tls/alpn",schemaPath:"#/properties/listeners/items/properties/tls/properties/alpn/type",keyword:"type",params:{type: "array"}};
+if(!((data37 === "TLSv1.2") || (data37 === "TLSv1.3"))){
+const err40 = {instancePath:instancePath+"/listeners/" + i0+"/tls/maxVersion",schemaPath:"#/properties/listeners/items/properties/tls/properties/maxVersion/enum",keyword:"enum",params:{allowedValues: schema6.properties.listeners.items.properties.tls.properties.maxVersion.enum}};
 (vErrors ??= []).push(err40);
 errors++;
 }
 }
-if(data15.clientCa !== undefined){
-if(!(validate31(data15.clientCa, {instancePath:instancePath+"/listeners/" + i0+"/tls/clientCa",parentData:data15,parentDataProperty:"clientCa",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+if(data29.cipherSuites !== undefined){
+let data38 = data29.cipherSuites;
+if(Array.isArray(data38)){
+const len3 = data38.length;
+for(let i3=0; i3<len3; i3++){
+let data39 = data38[i3];
+if(typeof data39 === "string"){
+if(!(formats10(data39))){
+const err41 = {instancePath:instancePath+"/listeners/" + i0+"/tls/cipherSuites/" + i3,schemaPath:"#/properties/listeners/items/properties/tls/properties/cipherSuites/items/format",keyword:"format",params:{format: "cipherName"}};
+(vErrors ??= []).push(err41);
+errors++;
+}
+} else {
+const err42 = {instancePath:instancePath+"/listeners/" + i0+"/tls/cipherSuites/" + i3,schemaPath:"#/properties/listeners/items/properties/tls/properties/cipherSuites/items/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err42);
+errors++;
+}
+}
+} else {
+const err43 = {instancePath:instancePath+"/listeners/" + i0+"/tls/cipherSuites",schemaPath:"#/properties/listeners/items/properties/tls/properties/cipherSuites/type",keyword:"type",params:{type: "array"}};
+(vErrors ??= []).push(err43);
+errors++;
+}
+}
+if(data29.alpn !== undefined){
+let data40 = data29.alpn;
+if(Array.isArray(data40)){
+const len4 = data40.length;
+for(let i4=0; i4<len4; i4++){
+let data41 = data40[i4];
+if(typeof data41 === "string"){
+if(!(formats12(data41))){
+const err44 = {instancePath:instancePath+"/listeners/" + i0+"/tls/alpn/" + i4,schemaPath:"#/properties/listeners/items/properties/tls/properties/alpn/items/format",keyword:"format",params:{format: "alpnName"}};
+(vErrors ??= []).push(err44);
+errors++;
+}
+} else {
+const err45 = {instancePath:instancePath+"/listeners/" + i0+"/tls/alpn/" + i4,schemaPath:"#/properties/listeners/items/properties/tls/properties/alpn/items/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err45);
+errors++;
+}
+}
+} else {
+const err46 = {instancePath:instancePath+"/listeners/" + i0+"/tls/alpn",schemaPath:"#/properties/listeners/items/properties/tls/properties/alpn/type",keyword:"type",params:{type: "array"}};
+(vErrors ??= []).push(err46);
+errors++;
+}
+}
+if(data29.clientCa !== undefined){
+if(!(validate45(data29.clientCa, {instancePath:instancePath+"/listeners/" + i0+"/tls/clientCa",parentData:data29,parentDataProperty:"clientCa",rootData}))){
+vErrors = vErrors === null ? validate45.errors : vErrors.concat(validate45.errors);
 errors = vErrors.length;
 }
 }
-if(data15.requireClientCertificate !== undefined){
-if(!(validate24(data15.requireClientCertificate, {instancePath:instancePath+"/listeners/" + i0+"/tls/requireClientCertificate",parentData:data15,parentDataProperty:"requireClientCertificate",rootData}))){
+if(data29.requireClientCertificate !== undefined){
+if(!(validate24(data29.requireClientCertificate, {instancePath:instancePath+"/listeners/" + i0+"/tls/requireClientCertificate",parentData:data29,parentDataProperty:"requireClientCertificate",rootData}))){
 vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
 errors = vErrors.length;
 }
 }
-if(data15.subjectAltNames !== undefined){
-if(!(validate40(data15.subjectAltNames, {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames",parentData:data15,parentDataProperty:"subjectAltNames",rootData}))){
-vErrors = vErrors === null ? validate40.errors : vErrors.concat(validate40.errors);
+if(data29.subjectAltNames !== undefined){
+if(!(validate53(data29.subjectAltNames, {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames",parentData:data29,parentDataProperty:"subjectAltNames",rootData}))){
+vErrors = vErrors === null ? validate53.errors : vErrors.concat(validate53.errors);
 errors = vErrors.length;
 }
 }
-if(data15.sessionTicketKeys !== undefined){
-let data31 = data15.sessionTicketKeys;
-if(Array.isArray(data31)){
-const len5 = data31.length;
+if(data29.sessionTicketKeys !== undefined){
+let data45 = data29.sessionTicketKeys;
+if(Array.isArray(data45)){
+const len5 = data45.length;
 for(let i5=0; i5<len5; i5++){
-if(!(validate22(data31[i5], {instancePath:instancePath+"/listeners/" + i0+"/tls/sessionTicketKeys/" + i5,parentData:data31,parentDataProperty:i5,rootData}))){
+if(!(validate22(data45[i5], {instancePath:instancePath+"/listeners/" + i0+"/tls/sessionTicketKeys/" + i5,parentData:data45,parentDataProperty:i5,rootData}))){
 vErrors = vErrors === null ? validate22.errors : vErrors.concat(validate22.errors);
 errors = vErrors.length;
 }
 }
 } else {
-const err41 = {instancePath:instancePath+"/listeners/" + i0+"/tls/sessionTicketKeys",schemaPath:"#/properties/listeners/items/properties/tls/properties/sessionTicketKeys/type",keyword:"type",params:{type: "array"}};
-(vErrors ??= []).push(err41);
-errors++;
-}
-}
-} else {
-const err42 = {instancePath:instancePath+"/listeners/" + i0+"/tls",schemaPath:"#/properties/listeners/items/properties/tls/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err42);
-errors++;
-}
-}
-if(data10.proxyProtocol !== undefined){
-if(!(validate24(data10.proxyProtocol, {instancePath:instancePath+"/listeners/" + i0+"/proxyProtocol",parentData:data10,parentDataProperty:"proxyProtocol",rootData}))){
-vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
-errors = vErrors.length;
-}
-}
-if(data10.http !== undefined){
-let data34 = data10.http;
-if(data34 && typeof data34 == "object" && !Array.isArray(data34)){
-for(const key5 in data34){
-if(!(func2.call(schema6.properties.listeners.items.properties.http.properties, key5))){
-const err43 = {instancePath:instancePath+"/listeners/" + i0+"/http",schemaPath:"#/properties/listeners/items/properties/http/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key5}};
-(vErrors ??= []).push(err43);
-errors++;
-}
-}
-if(data34.protocols !== undefined){
-let data35 = data34.protocols;
-if(Array.isArray(data35)){
-if(data35.length < 1){
-const err44 = {instancePath:instancePath+"/listeners/" + i0+"/http/protocols",schemaPath:"#/properties/listeners/items/properties/http/properties/protocols/minItems",keyword:"minItems",params:{limit: 1}};
-(vErrors ??= []).push(err44);
-errors++;
-}
-const len6 = data35.length;
-for(let i6=0; i6<len6; i6++){
-let data36 = data35[i6];
-if(typeof data36 !== "string"){
-const err45 = {instancePath:instancePath+"/listeners/" + i0+"/http/protocols/" + i6,schemaPath:"#/properties/listeners/items/properties/http/properties/protocols/items/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err45);
-errors++;
-}
-if(!((data36 === "http1") || (data36 === "http2"))){
-const err46 = {instancePath:instancePath+"/listeners/" + i0+"/http/protocols/" + i6,schemaPath:"#/properties/listeners/items/properties/http/properties/protocols/items/enum",keyword:"enum",params:{allowedValues: schema6.properties.listeners.items.properties.http.properties.protocols.items.enum}};
-(vErrors ??= []).push(err46);
-errors++;
-}
-}
-} else {
-const err47 = {instancePath:instancePath+"/listeners/" + i0+"/http/protocols",schemaPath:"#/properties/listeners/items/properties/http/properties/protocols/type",keyword:"type",params:{type: "array"}};
+const err47 = {instancePath:instancePath+"/listeners/" + i0+"/tls/sessionTicketKeys",schemaPath:"#/properties/listeners/items/properties/tls/properties/sessionTicketKeys/type",keyword:"type",params:{type: "array"}};
 (vErrors ??= []).push(err47);
 errors++;
 }
 }
-if(data34.serverName !== undefined){
-let data37 = data34.serverName;
-const _errs73 = errors;
-let valid22 = false;
-const _errs74 = errors;
-if(typeof data37 === "string"){
-if(!(formats16(data37))){
-const err48 = {instancePath:instancePath+"/listeners/" + i0+"/http/serverName",schemaPath:"#/properties/listeners/items/properties/http/properties/serverName/anyOf/0/format",keyword:"format",params:{format: "serverName"}};
+} else {
+const err48 = {instancePath:instancePath+"/listeners/" + i0+"/tls",schemaPath:"#/properties/listeners/items/properties/tls/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err48);
 errors++;
 }
-} else {
-const err49 = {instancePath:instancePath+"/listeners/" + i0+"/http/serverName",schemaPath:"#/properties/listeners/items/properties/http/properties/serverName/anyOf/0/type",keyword:"type",params:{type: "string"}};
+}
+if(data24.proxyProtocol !== undefined){
+if(!(validate24(data24.proxyProtocol, {instancePath:instancePath+"/listeners/" + i0+"/proxyProtocol",parentData:data24,parentDataProperty:"proxyProtocol",rootData}))){
+vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
+errors = vErrors.length;
+}
+}
+if(data24.http !== undefined){
+let data48 = data24.http;
+if(data48 && typeof data48 == "object" && !Array.isArray(data48)){
+for(const key8 in data48){
+if(!(func2.call(schema6.properties.listeners.items.properties.http.properties, key8))){
+const err49 = {instancePath:instancePath+"/listeners/" + i0+"/http",schemaPath:"#/properties/listeners/items/properties/http/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key8}};
 (vErrors ??= []).push(err49);
 errors++;
 }
-var _valid2 = _errs74 === errors;
-valid22 = valid22 || _valid2;
-if(!valid22){
-const _errs76 = errors;
-if(false !== data37){
-const err50 = {instancePath:instancePath+"/listeners/" + i0+"/http/serverName",schemaPath:"#/properties/listeners/items/properties/http/properties/serverName/anyOf/1/const",keyword:"const",params:{allowedValue: false}};
+}
+if(data48.protocols !== undefined){
+let data49 = data48.protocols;
+if(Array.isArray(data49)){
+if(data49.length < 1){
+const err50 = {instancePath:instancePath+"/listeners/" + i0+"/http/protocols",schemaPath:"#/properties/listeners/items/properties/http/properties/protocols/minItems",keyword:"minItems",params:{limit: 1}};
 (vErrors ??= []).push(err50);
 errors++;
 }
-var _valid2 = _errs76 === errors;
-valid22 = valid22 || _valid2;
-}
-if(!valid22){
-const err51 = {instancePath:instancePath+"/listeners/" + i0+"/http/serverName",schemaPath:"#/properties/listeners/items/properties/http/properties/serverName/anyOf",keyword:"anyOf",params:{}};
+const len6 = data49.length;
+for(let i6=0; i6<len6; i6++){
+let data50 = data49[i6];
+if(typeof data50 !== "string"){
+const err51 = {instancePath:instancePath+"/listeners/" + i0+"/http/protocols/" + i6,schemaPath:"#/properties/listeners/items/properties/http/properties/protocols/items/type",keyword:"type",params:{type: "string"}};
 (vErrors ??= []).push(err51);
 errors++;
+}
+if(!((data50 === "http1") || (data50 === "http2"))){
+const err52 = {instancePath:instancePath+"/listeners/" + i0+"/http/protocols/" + i6,schemaPath:"#/properties/listeners/items/properties/http/properties/protocols/items/enum",keyword:"enum",params:{allowedValues: schema6.properties.listeners.items.properties.http.properties.protocols.items.enum}};
+(vErrors ??= []).push(err52);
+errors++;
+}
+}
 } else {
-errors = _errs73;
+const err53 = {instancePath:instancePath+"/listeners/" + i0+"/http/protocols",schemaPath:"#/properties/listeners/items/properties/http/properties/protocols/type",keyword:"type",params:{type: "array"}};
+(vErrors ??= []).push(err53);
+errors++;
+}
+}
+if(data48.serverName !== undefined){
+let data51 = data48.serverName;
+const _errs93 = errors;
+let valid25 = false;
+const _errs94 = errors;
+if(typeof data51 === "string"){
+if(!(formats18(data51))){
+const err54 = {instancePath:instancePath+"/listeners/" + i0+"/http/serverName",schemaPath:"#/properties/listeners/items/properties/http/properties/serverName/anyOf/0/format",keyword:"format",params:{format: "serverName"}};
+(vErrors ??= []).push(err54);
+errors++;
+}
+} else {
+const err55 = {instancePath:instancePath+"/listeners/" + i0+"/http/serverName",schemaPath:"#/properties/listeners/items/properties/http/properties/serverName/anyOf/0/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err55);
+errors++;
+}
+var _valid2 = _errs94 === errors;
+valid25 = valid25 || _valid2;
+if(!valid25){
+const _errs96 = errors;
+if(false !== data51){
+const err56 = {instancePath:instancePath+"/listeners/" + i0+"/http/serverName",schemaPath:"#/properties/listeners/items/properties/http/properties/serverName/anyOf/1/const",keyword:"const",params:{allowedValue: false}};
+(vErrors ??= []).push(err56);
+errors++;
+}
+var _valid2 = _errs96 === errors;
+valid25 = valid25 || _valid2;
+}
+if(!valid25){
+const err57 = {instancePath:instancePath+"/listeners/" + i0+"/http/serverName",schemaPath:"#/properties/listeners/items/properties/http/properties/serverName/anyOf",keyword:"anyOf",params:{}};
+(vErrors ??= []).push(err57);
+errors++;
+} else {
+errors = _errs93;
 if(vErrors !== null){
-if(_errs73){
-vErrors.length = _errs73;
+if(_errs93){
+vErrors.length = _errs93;
 } else {
 vErrors = null;
 }
 }
 }
 }
-if(data34.useRemoteAddress !== undefined){
-if(!(validate24(data34.useRemoteAddress, {instancePath:instancePath+"/listeners/" + i0+"/http/useRemoteAddress",parentData:data34,parentDataProperty:"useRemoteAddress",rootData}))){
+if(data48.useRemoteAddress !== undefined){
+if(!(validate24(data48.useRemoteAddress, {instancePath:instancePath+"/listeners/" + i0+"/http/useRemoteAddress",parentData:data48,parentDataProperty:"useRemoteAddress",rootData}))){
 vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
 errors = vErrors.length;
 }
 }
-if(data34.xffNumTrustedHops !== undefined){
-if(!(validate55(data34.xffNumTrustedHops, {instancePath:instancePath+"/listeners/" + i0+"/http/xffNumTrustedHops",parentData:data34,parentDataProperty:"xffNumTrustedHops",rootData}))){
-vErrors = vErrors === null ? validate55.errors : vErrors.concat(validate55.errors);
-errors = vErrors.length;
-}
-}
-if(data34.trustedCidrs !== undefined){
-if(!(validate57(data34.trustedCidrs, {instancePath:instancePath+"/listeners/" + i0+"/http/trustedCidrs",parentData:data34,parentDataProperty:"trustedCidrs",rootData}))){
-vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
-errors = vErrors.length;
-}
-}
-if(data34.internalCidrs !== undefined){
-if(!(validate57(data34.internalCidrs, {instancePath:instancePath+"/listeners/" + i0+"/http/internalCidrs",parentData:data34,parentDataProperty:"internalCidrs",rootData}))){
-vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
-errors = vErrors.length;
-}
-}
-if(data34.normalizePath !== undefined){
-if(!(validate24(data34.normalizePath, {instancePath:instancePath+"/listeners/" + i0+"/http/normalizePath",parentData:data34,parentDataProperty:"normalizePath",rootData}))){
-vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
-errors = vErrors.length;
-}
-}
-if(data34.mergeSlashes !== undefined){
-if(!(validate24(data34.mergeSlashes, {instancePath:instancePath+"/listeners/" + i0+"/http/mergeSlashes",parentData:data34,parentDataProperty:"mergeSlashes",rootData}))){
-vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
-errors = vErrors.length;
-}
-}
-if(data34.pathWithEscapedSlashes !== undefined){
-let data44 = data34.pathWithEscapedSlashes;
-if(typeof data44 !== "string"){
-const err52 = {instancePath:instancePath+"/listeners/" + i0+"/http/pathWithEscapedSlashes",schemaPath:"#/properties/listeners/items/properties/http/properties/pathWithEscapedSlashes/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err52);
-errors++;
-}
-if(!((((data44 === "keep") || (data44 === "reject")) || (data44 === "unescapeAndRedirect")) || (data44 === "unescapeAndForward"))){
-const err53 = {instancePath:instancePath+"/listeners/" + i0+"/http/pathWithEscapedSlashes",schemaPath:"#/properties/listeners/items/properties/http/properties/pathWithEscapedSlashes/enum",keyword:"enum",params:{allowedValues: schema6.properties.listeners.items.properties.http.properties.pathWithEscapedSlashes.enum}};
-(vErrors ??= []).push(err53);
-errors++;
-}
-}
-if(data34.headersWithUnderscores !== undefined){
-let data45 = data34.headersWithUnderscores;
-if(typeof data45 !== "string"){
-const err54 = {instancePath:instancePath+"/listeners/" + i0+"/http/headersWithUnderscores",schemaPath:"#/properties/listeners/items/properties/http/properties/headersWithUnderscores/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err54);
-errors++;
-}
-if(!(((data45 === "allow") || (data45 === "drop")) || (data45 === "reject"))){
-const err55 = {instancePath:instancePath+"/listeners/" + i0+"/http/headersWithUnderscores",schemaPath:"#/properties/listeners/items/properties/http/properties/headersWithUnderscores/enum",keyword:"enum",params:{allowedValues: schema6.properties.listeners.items.properties.http.properties.headersWithUnderscores.enum}};
-(vErrors ??= []).push(err55);
-errors++;
-}
-}
-if(data34.maxRequestHeadersSize !== undefined){
-if(!(validate62(data34.maxRequestHeadersSize, {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeadersSize",parentData:data34,parentDataProperty:"maxRequestHeadersSize",rootData}))){
-vErrors = vErrors === null ? validate62.errors : vErrors.concat(validate62.errors);
-errors = vErrors.length;
-}
-}
-if(data34.maxRequestHeaders !== undefined){
-let data47 = data34.maxRequestHeaders;
-if(!(((typeof data47 == "number") && (!(data47 % 1) && !isNaN(data47))) && (isFinite(data47)))){
-const err56 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeaders/type",keyword:"type",params:{type: "integer"}};
-(vErrors ??= []).push(err56);
-errors++;
-}
-if((typeof data47 == "number") && (isFinite(data47))){
-if(data47 > 8192 || isNaN(data47)){
-const err57 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeaders/maximum",keyword:"maximum",params:{comparison: "<=", limit: 8192}};
-(vErrors ??= []).push(err57);
-errors++;
-}
-if(data47 < 1 || isNaN(data47)){
-const err58 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeaders/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
+if(data48.xffNumTrustedHops !== undefined){
+let data53 = data48.xffNumTrustedHops;
+if(!(((typeof data53 == "number") && (!(data53 % 1) && !isNaN(data53))) && (isFinite(data53)))){
+const err58 = {instancePath:instancePath+"/listeners/" + i0+"/http/xffNumTrustedHops",schemaPath:"#/properties/listeners/items/properties/http/properties/xffNumTrustedHops/type",keyword:"type",params:{type: "integer"}};
 (vErrors ??= []).push(err58);
 errors++;
 }
-}
-}
-if(data34.maxRequestBodySize !== undefined){
-if(!(validate62(data34.maxRequestBodySize, {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestBodySize",parentData:data34,parentDataProperty:"maxRequestBodySize",rootData}))){
-vErrors = vErrors === null ? validate62.errors : vErrors.concat(validate62.errors);
-errors = vErrors.length;
-}
-}
-if(data34.acceptHttp10 !== undefined){
-if(!(validate24(data34.acceptHttp10, {instancePath:instancePath+"/listeners/" + i0+"/http/acceptHttp10",parentData:data34,parentDataProperty:"acceptHttp10",rootData}))){
-vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
-errors = vErrors.length;
-}
-}
-if(data34.timeouts !== undefined){
-let data50 = data34.timeouts;
-if(data50 && typeof data50 == "object" && !Array.isArray(data50)){
-for(const key6 in data50){
-if(!((((key6 === "idle") || (key6 === "requestHeaders")) || (key6 === "request")) || (key6 === "streamIdle"))){
-const err59 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key6}};
+if((typeof data53 == "number") && (isFinite(data53))){
+if(data53 > 100 || isNaN(data53)){
+const err59 = {instancePath:instancePath+"/listeners/" + i0+"/http/xffNumTrustedHops",schemaPath:"#/properties/listeners/items/properties/http/properties/xffNumTrustedHops/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100}};
 (vErrors ??= []).push(err59);
 errors++;
 }
-}
-if(data50.idle !== undefined){
-if(!(validate28(data50.idle, {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/idle",parentData:data50,parentDataProperty:"idle",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
-errors = vErrors.length;
-}
-}
-if(data50.requestHeaders !== undefined){
-if(!(validate28(data50.requestHeaders, {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/requestHeaders",parentData:data50,parentDataProperty:"requestHeaders",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
-errors = vErrors.length;
-}
-}
-if(data50.request !== undefined){
-if(!(validate28(data50.request, {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/request",parentData:data50,parentDataProperty:"request",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
-errors = vErrors.length;
-}
-}
-if(data50.streamIdle !== undefined){
-if(!(validate28(data50.streamIdle, {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/streamIdle",parentData:data50,parentDataProperty:"streamIdle",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
-errors = vErrors.length;
-}
-}
-} else {
-const err60 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/type",keyword:"type",params:{type: "object"}};
+if(data53 < 0 || isNaN(data53)){
+const err60 = {instancePath:instancePath+"/listeners/" + i0+"/http/xffNumTrustedHops",schemaPath:"#/properties/listeners/items/properties/http/properties/xffNumTrustedHops/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 (vErrors ??= []).push(err60);
 errors++;
 }
 }
-if(data34.http2 !== undefined){
-let data55 = data34.http2;
-if(data55 && typeof data55 == "object" && !Array.isArray(data55)){
-for(const key7 in data55){
-if(!(func2.call(schema6.properties.listeners.items.properties.http.properties.http2.properties, key7))){
-const err61 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key7}};
+}
+if(data48.trustedCidrs !== undefined){
+let data54 = data48.trustedCidrs;
+if(Array.isArray(data54)){
+const len7 = data54.length;
+for(let i7=0; i7<len7; i7++){
+let data55 = data54[i7];
+if(typeof data55 === "string"){
+if(!(formats20(data55))){
+const err61 = {instancePath:instancePath+"/listeners/" + i0+"/http/trustedCidrs/" + i7,schemaPath:"#/properties/listeners/items/properties/http/properties/trustedCidrs/items/format",keyword:"format",params:{format: "cidr"}};
 (vErrors ??= []).push(err61);
 errors++;
 }
-}
-if(data55.maxConcurrentStreams !== undefined){
-if(!(validate70(data55.maxConcurrentStreams, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxConcurrentStreams",parentData:data55,parentDataProperty:"maxConcurrentStreams",rootData}))){
-vErrors = vErrors === null ? validate70.errors : vErrors.concat(validate70.errors);
-errors = vErrors.length;
-}
-}
-if(data55.initialStreamWindow !== undefined){
-if(!(validate62(data55.initialStreamWindow, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/initialStreamWindow",parentData:data55,parentDataProperty:"initialStreamWindow",rootData}))){
-vErrors = vErrors === null ? validate62.errors : vErrors.concat(validate62.errors);
-errors = vErrors.length;
-}
-}
-if(data55.initialConnectionWindow !== undefined){
-if(!(validate62(data55.initialConnectionWindow, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/initialConnectionWindow",parentData:data55,parentDataProperty:"initialConnectionWindow",rootData}))){
-vErrors = vErrors === null ? validate62.errors : vErrors.concat(validate62.errors);
-errors = vErrors.length;
-}
-}
-if(data55.keepAliveInterval !== undefined){
-if(!(validate28(data55.keepAliveInterval, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/keepAliveInterval",parentData:data55,parentDataProperty:"keepAliveInterval",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
-errors = vErrors.length;
-}
-}
-if(data55.keepAliveTimeout !== undefined){
-if(!(validate28(data55.keepAliveTimeout, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/keepAliveTimeout",parentData:data55,parentDataProperty:"keepAliveTimeout",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
-errors = vErrors.length;
-}
-}
-if(data55.maxOutboundFrames !== undefined){
-if(!(validate70(data55.maxOutboundFrames, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxOutboundFrames",parentData:data55,parentDataProperty:"maxOutboundFrames",rootData}))){
-vErrors = vErrors === null ? validate70.errors : vErrors.concat(validate70.errors);
-errors = vErrors.length;
-}
-}
-if(data55.maxOutboundControlFrames !== undefined){
-if(!(validate70(data55.maxOutboundControlFrames, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxOutboundControlFrames",parentData:data55,parentDataProperty:"maxOutboundControlFrames",rootData}))){
-vErrors = vErrors === null ? validate70.errors : vErrors.concat(validate70.errors);
-errors = vErrors.length;
-}
-}
-if(data55.maxConsecutiveEmptyFrames !== undefined){
-if(!(validate34(data55.maxConsecutiveEmptyFrames, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxConsecutiveEmptyFrames",parentData:data55,parentDataProperty:"maxConsecutiveEmptyFrames",rootData}))){
-vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
-errors = vErrors.length;
-}
-}
-if(data55.maxPriorityFramesPerStream !== undefined){
-if(!(validate34(data55.maxPriorityFramesPerStream, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxPriorityFramesPerStream",parentData:data55,parentDataProperty:"maxPriorityFramesPerStream",rootData}))){
-vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
-errors = vErrors.length;
-}
-}
-if(data55.maxWindowUpdatesPerDataFrame !== undefined){
-if(!(validate70(data55.maxWindowUpdatesPerDataFrame, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxWindowUpdatesPerDataFrame",parentData:data55,parentDataProperty:"maxWindowUpdatesPerDataFrame",rootData}))){
-vErrors = vErrors === null ? validate70.errors : vErrors.concat(validate70.errors);
-errors = vErrors.length;
-}
-}
-if(data55.maxContinuationFrames !== undefined){
-if(!(validate34(data55.maxContinuationFrames, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxContinuationFrames",parentData:data55,parentDataProperty:"maxContinuationFrames",rootData}))){
-vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
-errors = vErrors.length;
-}
-}
-if(data55.prematureResetStreams !== undefined){
-if(!(validate34(data55.prematureResetStreams, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/prematureResetStreams",parentData:data55,parentDataProperty:"prematureResetStreams",rootData}))){
-vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
-errors = vErrors.length;
-}
-}
 } else {
-const err62 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/type",keyword:"type",params:{type: "object"}};
+const err62 = {instancePath:instancePath+"/listeners/" + i0+"/http/trustedCidrs/" + i7,schemaPath:"#/properties/listeners/items/properties/http/properties/trustedCidrs/items/type",keyword:"type",params:{type: "string"}};
 (vErrors ??= []).push(err62);
 errors++;
 }
 }
-if(data34.requestId !== undefined){
-let data68 = data34.requestId;
-if(data68 && typeof data68 == "object" && !Array.isArray(data68)){
-for(const key8 in data68){
-if(!((key8 === "generate") || (key8 === "preserveExternal"))){
-const err63 = {instancePath:instancePath+"/listeners/" + i0+"/http/requestId",schemaPath:"#/properties/listeners/items/properties/http/properties/requestId/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key8}};
+} else {
+const err63 = {instancePath:instancePath+"/listeners/" + i0+"/http/trustedCidrs",schemaPath:"#/properties/listeners/items/properties/http/properties/trustedCidrs/type",keyword:"type",params:{type: "array"}};
 (vErrors ??= []).push(err63);
 errors++;
 }
 }
-if(data68.generate !== undefined){
-if(!(validate24(data68.generate, {instancePath:instancePath+"/listeners/" + i0+"/http/requestId/generate",parentData:data68,parentDataProperty:"generate",rootData}))){
+if(data48.normalizePath !== undefined){
+if(!(validate24(data48.normalizePath, {instancePath:instancePath+"/listeners/" + i0+"/http/normalizePath",parentData:data48,parentDataProperty:"normalizePath",rootData}))){
 vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
 errors = vErrors.length;
 }
 }
-if(data68.preserveExternal !== undefined){
-if(!(validate24(data68.preserveExternal, {instancePath:instancePath+"/listeners/" + i0+"/http/requestId/preserveExternal",parentData:data68,parentDataProperty:"preserveExternal",rootData}))){
+if(data48.mergeSlashes !== undefined){
+if(!(validate24(data48.mergeSlashes, {instancePath:instancePath+"/listeners/" + i0+"/http/mergeSlashes",parentData:data48,parentDataProperty:"mergeSlashes",rootData}))){
 vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
 errors = vErrors.length;
 }
 }
-} else {
-const err64 = {instancePath:instancePath+"/listeners/" + i0+"/http/requestId",schemaPath:"#/properties/listeners/items/properties/http/properties/requestId/type",keyword:"type",params:{type: "object"}};
+if(data48.pathWithEscapedSlashes !== undefined){
+let data58 = data48.pathWithEscapedSlashes;
+if(typeof data58 !== "string"){
+const err64 = {instancePath:instancePath+"/listeners/" + i0+"/http/pathWithEscapedSlashes",schemaPath:"#/properties/listeners/items/properties/http/properties/pathWithEscapedSlashes/type",keyword:"type",params:{type: "string"}};
 (vErrors ??= []).push(err64);
 errors++;
 }
-}
-if(data34.upgrades !== undefined){
-if(!(validate85(data34.upgrades, {instancePath:instancePath+"/listeners/" + i0+"/http/upgrades",parentData:data34,parentDataProperty:"upgrades",rootData}))){
-vErrors = vErrors === null ? validate85.errors : vErrors.concat(validate85.errors);
-errors = vErrors.length;
-}
-}
-if(data34.filters !== undefined){
-let data72 = data34.filters;
-if(Array.isArray(data72)){
-const len7 = data72.length;
-for(let i7=0; i7<len7; i7++){
-let data73 = data72[i7];
-if(data73 && typeof data73 == "object" && !Array.isArray(data73)){
-for(const key9 in data73){
-if(!((key9 === "grpcWeb") || (key9 === "grpcStats"))){
-const err65 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7,schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key9}};
+if(!((((data58 === "keep") || (data58 === "reject")) || (data58 === "unescapeAndRedirect")) || (data58 === "unescapeAndForward"))){
+const err65 = {instancePath:instancePath+"/listeners/" + i0+"/http/pathWithEscapedSlashes",schemaPath:"#/properties/listeners/items/properties/http/properties/pathWithEscapedSlashes/enum",keyword:"enum",params:{allowedValues: schema6.properties.listeners.items.properties.http.properties.pathWithEscapedSlashes.enum}};
 (vErrors ??= []).push(err65);
 errors++;
 }
 }
-if(data73.grpcWeb !== undefined){
-let data74 = data73.grpcWeb;
-if(data74 && typeof data74 == "object" && !Array.isArray(data74)){
-for(const key10 in data74){
-const err66 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/grpcWeb",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcWeb/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key10}};
+if(data48.headersWithUnderscores !== undefined){
+let data59 = data48.headersWithUnderscores;
+if(typeof data59 !== "string"){
+const err66 = {instancePath:instancePath+"/listeners/" + i0+"/http/headersWithUnderscores",schemaPath:"#/properties/listeners/items/properties/http/properties/headersWithUnderscores/type",keyword:"type",params:{type: "string"}};
 (vErrors ??= []).push(err66);
 errors++;
 }
-} else {
-const err67 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/grpcWeb",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcWeb/type",keyword:"type",params:{type: "object"}};
+if(!(((data59 === "allow") || (data59 === "drop")) || (data59 === "reject"))){
+const err67 = {instancePath:instancePath+"/listeners/" + i0+"/http/headersWithUnderscores",schemaPath:"#/properties/listeners/items/properties/http/properties/headersWithUnderscores/enum",keyword:"enum",params:{allowedValues: schema6.properties.listeners.items.properties.http.properties.headersWithUnderscores.enum}};
 (vErrors ??= []).push(err67);
 errors++;
 }
 }
-if(data73.grpcStats !== undefined){
-let data75 = data73.grpcStats;
-if(data75 && typeof data75 == "object" && !Array.isArray(data75)){
-for(const key11 in data75){
-if(!(key11 === "methods")){
-const err68 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/grpcStats",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcStats/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key11}};
+if(data48.maxRequestHeadersSize !== undefined){
+if(!(validate33(data48.maxRequestHeadersSize, {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeadersSize",parentData:data48,parentDataProperty:"maxRequestHeadersSize",rootData}))){
+vErrors = vErrors === null ? validate33.errors : vErrors.concat(validate33.errors);
+errors = vErrors.length;
+}
+}
+if(data48.maxRequestHeaders !== undefined){
+let data61 = data48.maxRequestHeaders;
+if(!(((typeof data61 == "number") && (!(data61 % 1) && !isNaN(data61))) && (isFinite(data61)))){
+const err68 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeaders/type",keyword:"type",params:{type: "integer"}};
 (vErrors ??= []).push(err68);
 errors++;
 }
-}
-if(data75.methods !== undefined){
-let data76 = data75.methods;
-if(Array.isArray(data76)){
-const len8 = data76.length;
-for(let i8=0; i8<len8; i8++){
-let data77 = data76[i8];
-if(typeof data77 === "string"){
-if(!(formats24(data77))){
-const err69 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/grpcStats/methods/" + i8,schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcStats/properties/methods/items/format",keyword:"format",params:{format: "grpcMethod"}};
+if((typeof data61 == "number") && (isFinite(data61))){
+if(data61 > 8192 || isNaN(data61)){
+const err69 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeaders/maximum",keyword:"maximum",params:{comparison: "<=", limit: 8192}};
 (vErrors ??= []).push(err69);
 errors++;
 }
-} else {
-const err70 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/grpcStats/methods/" + i8,schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcStats/properties/methods/items/type",keyword:"type",params:{type: "string"}};
+if(data61 < 1 || isNaN(data61)){
+const err70 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeaders/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
 (vErrors ??= []).push(err70);
 errors++;
 }
 }
-} else {
-const err71 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/grpcStats/methods",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcStats/properties/methods/type",keyword:"type",params:{type: "array"}};
+}
+if(data48.maxRequestBodySize !== undefined){
+if(!(validate33(data48.maxRequestBodySize, {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestBodySize",parentData:data48,parentDataProperty:"maxRequestBodySize",rootData}))){
+vErrors = vErrors === null ? validate33.errors : vErrors.concat(validate33.errors);
+errors = vErrors.length;
+}
+}
+if(data48.acceptHttp10 !== undefined){
+if(!(validate24(data48.acceptHttp10, {instancePath:instancePath+"/listeners/" + i0+"/http/acceptHttp10",parentData:data48,parentDataProperty:"acceptHttp10",rootData}))){
+vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
+errors = vErrors.length;
+}
+}
+if(data48.timeouts !== undefined){
+let data64 = data48.timeouts;
+if(data64 && typeof data64 == "object" && !Array.isArray(data64)){
+for(const key9 in data64){
+if(!((((key9 === "idle") || (key9 === "requestHeaders")) || (key9 === "request")) || (key9 === "streamIdle"))){
+const err71 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key9}};
 (vErrors ??= []).push(err71);
 errors++;
 }
 }
+if(data64.idle !== undefined){
+if(!(validate28(data64.idle, {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/idle",parentData:data64,parentDataProperty:"idle",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+if(data64.requestHeaders !== undefined){
+if(!(validate28(data64.requestHeaders, {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/requestHeaders",parentData:data64,parentDataProperty:"requestHeaders",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+if(data64.request !== undefined){
+if(!(validate28(data64.request, {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/request",parentData:data64,parentDataProperty:"request",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+if(data64.streamIdle !== undefined){
+if(!(validate28(data64.streamIdle, {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/streamIdle",parentData:data64,parentDataProperty:"streamIdle",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
 } else {
-const err72 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/grpcStats",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcStats/type",keyword:"type",params:{type: "object"}};
+const err72 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err72);
 errors++;
 }
 }
-} else {
-const err73 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7,schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/type",keyword:"type",params:{type: "object"}};
+if(data48.http2 !== undefined){
+let data69 = data48.http2;
+if(data69 && typeof data69 == "object" && !Array.isArray(data69)){
+for(const key10 in data69){
+if(!(func2.call(schema6.properties.listeners.items.properties.http.properties.http2.properties, key10))){
+const err73 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key10}};
 (vErrors ??= []).push(err73);
 errors++;
 }
 }
-} else {
-const err74 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/type",keyword:"type",params:{type: "array"}};
-(vErrors ??= []).push(err74);
-errors++;
-}
-}
-if(data34.accessLog !== undefined){
-if(!(validate87(data34.accessLog, {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog",parentData:data34,parentDataProperty:"accessLog",rootData}))){
-vErrors = vErrors === null ? validate87.errors : vErrors.concat(validate87.errors);
+if(data69.maxConcurrentStreams !== undefined){
+if(!(validate77(data69.maxConcurrentStreams, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxConcurrentStreams",parentData:data69,parentDataProperty:"maxConcurrentStreams",rootData}))){
+vErrors = vErrors === null ? validate77.errors : vErrors.concat(validate77.errors);
 errors = vErrors.length;
 }
 }
-if(data34.routes !== undefined){
-if(!(validate91(data34.routes, {instancePath:instancePath+"/listeners/" + i0+"/http/routes",parentData:data34,parentDataProperty:"routes",rootData}))){
-vErrors = vErrors === null ? validate91.errors : vErrors.concat(validate91.errors);
+if(data69.initialStreamWindow !== undefined){
+if(!(validate33(data69.initialStreamWindow, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/initialStreamWindow",parentData:data69,parentDataProperty:"initialStreamWindow",rootData}))){
+vErrors = vErrors === null ? validate33.errors : vErrors.concat(validate33.errors);
 errors = vErrors.length;
 }
 }
-if(data34.virtualHosts !== undefined){
-let data80 = data34.virtualHosts;
-if(Array.isArray(data80)){
-if(data80.length < 1){
-const err75 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/minItems",keyword:"minItems",params:{limit: 1}};
-(vErrors ??= []).push(err75);
-errors++;
-}
-const len9 = data80.length;
-for(let i9=0; i9<len9; i9++){
-let data81 = data80[i9];
-if(data81 && typeof data81 == "object" && !Array.isArray(data81)){
-if(data81.domains === undefined){
-const err76 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/required",keyword:"required",params:{missingProperty: "domains"}};
-(vErrors ??= []).push(err76);
-errors++;
-}
-if(data81.routes === undefined){
-const err77 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/required",keyword:"required",params:{missingProperty: "routes"}};
-(vErrors ??= []).push(err77);
-errors++;
-}
-for(const key12 in data81){
-if(!((((((key12 === "name") || (key12 === "domains")) || (key12 === "requestHeaders")) || (key12 === "responseHeaders")) || (key12 === "retry")) || (key12 === "routes"))){
-const err78 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key12}};
-(vErrors ??= []).push(err78);
-errors++;
+if(data69.initialConnectionWindow !== undefined){
+if(!(validate33(data69.initialConnectionWindow, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/initialConnectionWindow",parentData:data69,parentDataProperty:"initialConnectionWindow",rootData}))){
+vErrors = vErrors === null ? validate33.errors : vErrors.concat(validate33.errors);
+errors = vErrors.length;
 }
 }
-if(data81.name !== undefined){
-if(!(validate31(data81.name, {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/name",parentData:data81,parentDataProperty:"name",rootData}))){
+if(data69.keepAliveInterval !== undefined){
+if(!(validate28(data69.keepAliveInterval, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/keepAliveInterval",parentData:data69,parentDataProperty:"keepAliveInterval",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+if(data69.keepAliveTimeout !== undefined){
+if(!(validate28(data69.keepAliveTimeout, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/keepAliveTimeout",parentData:data69,parentDataProperty:"keepAliveTimeout",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+if(data69.maxOutboundFrames !== undefined){
+if(!(validate77(data69.maxOutboundFrames, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxOutboundFrames",parentData:data69,parentDataProperty:"maxOutboundFrames",rootData}))){
+vErrors = vErrors === null ? validate77.errors : vErrors.concat(validate77.errors);
+errors = vErrors.length;
+}
+}
+if(data69.maxOutboundControlFrames !== undefined){
+if(!(validate77(data69.maxOutboundControlFrames, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxOutboundControlFrames",parentData:data69,parentDataProperty:"maxOutboundControlFrames",rootData}))){
+vErrors = vErrors === null ? validate77.errors : vErrors.concat(validate77.errors);
+errors = vErrors.length;
+}
+}
+if(data69.maxConsecutiveEmptyFrames !== undefined){
+if(!(validate31(data69.maxConsecutiveEmptyFrames, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxConsecutiveEmptyFrames",parentData:data69,parentDataProperty:"maxConsecutiveEmptyFrames",rootData}))){
 vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
 errors = vErrors.length;
 }
 }
-if(data81.domains !== undefined){
-let data83 = data81.domains;
-if(Array.isArray(data83)){
-if(data83.length < 1){
-const err79 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/domains",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/minItems",keyword:"minItems",params:{limit: 1}};
+if(data69.maxPriorityFramesPerStream !== undefined){
+if(!(validate31(data69.maxPriorityFramesPerStream, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxPriorityFramesPerStream",parentData:data69,parentDataProperty:"maxPriorityFramesPerStream",rootData}))){
+vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+errors = vErrors.length;
+}
+}
+if(data69.maxWindowUpdatesPerDataFrame !== undefined){
+if(!(validate77(data69.maxWindowUpdatesPerDataFrame, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxWindowUpdatesPerDataFrame",parentData:data69,parentDataProperty:"maxWindowUpdatesPerDataFrame",rootData}))){
+vErrors = vErrors === null ? validate77.errors : vErrors.concat(validate77.errors);
+errors = vErrors.length;
+}
+}
+if(data69.maxContinuationFrames !== undefined){
+if(!(validate31(data69.maxContinuationFrames, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxContinuationFrames",parentData:data69,parentDataProperty:"maxContinuationFrames",rootData}))){
+vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+errors = vErrors.length;
+}
+}
+if(data69.prematureResetStreams !== undefined){
+if(!(validate31(data69.prematureResetStreams, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/prematureResetStreams",parentData:data69,parentDataProperty:"prematureResetStreams",rootData}))){
+vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err74 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err74);
+errors++;
+}
+}
+if(data48.requestId !== undefined){
+let data82 = data48.requestId;
+if(data82 && typeof data82 == "object" && !Array.isArray(data82)){
+for(const key11 in data82){
+if(!((key11 === "generate") || (key11 === "preserveExternal"))){
+const err75 = {instancePath:instancePath+"/listeners/" + i0+"/http/requestId",schemaPath:"#/properties/listeners/items/properties/http/properties/requestId/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key11}};
+(vErrors ??= []).push(err75);
+errors++;
+}
+}
+if(data82.generate !== undefined){
+if(!(validate24(data82.generate, {instancePath:instancePath+"/listeners/" + i0+"/http/requestId/generate",parentData:data82,parentDataProperty:"generate",rootData}))){
+vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
+errors = vErrors.length;
+}
+}
+if(data82.preserveExternal !== undefined){
+if(!(validate24(data82.preserveExternal, {instancePath:instancePath+"/listeners/" + i0+"/http/requestId/preserveExternal",parentData:data82,parentDataProperty:"preserveExternal",rootData}))){
+vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err76 = {instancePath:instancePath+"/listeners/" + i0+"/http/requestId",schemaPath:"#/properties/listeners/items/properties/http/properties/requestId/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err76);
+errors++;
+}
+}
+if(data48.upgrades !== undefined){
+if(!(validate92(data48.upgrades, {instancePath:instancePath+"/listeners/" + i0+"/http/upgrades",parentData:data48,parentDataProperty:"upgrades",rootData}))){
+vErrors = vErrors === null ? validate92.errors : vErrors.concat(validate92.errors);
+errors = vErrors.length;
+}
+}
+if(data48.filters !== undefined){
+let data86 = data48.filters;
+if(Array.isArray(data86)){
+const len8 = data86.length;
+for(let i8=0; i8<len8; i8++){
+let data87 = data86[i8];
+if(data87 && typeof data87 == "object" && !Array.isArray(data87)){
+for(const key12 in data87){
+if(!((key12 === "grpcWeb") || (key12 === "grpcStats"))){
+const err77 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8,schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key12}};
+(vErrors ??= []).push(err77);
+errors++;
+}
+}
+if(data87.grpcWeb !== undefined){
+let data88 = data87.grpcWeb;
+if(data88 && typeof data88 == "object" && !Array.isArray(data88)){
+for(const key13 in data88){
+const err78 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8+"/grpcWeb",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcWeb/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key13}};
+(vErrors ??= []).push(err78);
+errors++;
+}
+} else {
+const err79 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8+"/grpcWeb",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcWeb/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err79);
 errors++;
 }
-const len10 = data83.length;
-for(let i10=0; i10<len10; i10++){
-let data84 = data83[i10];
-if(typeof data84 === "string"){
-if(!(formats62(data84))){
-const err80 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/domains/" + i10,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/items/format",keyword:"format",params:{format: "domain"}};
+}
+if(data87.grpcStats !== undefined){
+let data89 = data87.grpcStats;
+if(data89 && typeof data89 == "object" && !Array.isArray(data89)){
+for(const key14 in data89){
+if(!(key14 === "methods")){
+const err80 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8+"/grpcStats",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcStats/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key14}};
 (vErrors ??= []).push(err80);
 errors++;
 }
-} else {
-const err81 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/domains/" + i10,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/items/type",keyword:"type",params:{type: "string"}};
+}
+if(data89.methods !== undefined){
+let data90 = data89.methods;
+if(Array.isArray(data90)){
+const len9 = data90.length;
+for(let i9=0; i9<len9; i9++){
+let data91 = data90[i9];
+if(typeof data91 === "string"){
+if(!(formats24(data91))){
+const err81 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8+"/grpcStats/methods/" + i9,schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcStats/properties/methods/items/format",keyword:"format",params:{format: "grpcMethod"}};
 (vErrors ??= []).push(err81);
 errors++;
 }
-}
 } else {
-const err82 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/domains",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/type",keyword:"type",params:{type: "array"}};
+const err82 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8+"/grpcStats/methods/" + i9,schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcStats/properties/methods/items/type",keyword:"type",params:{type: "string"}};
 (vErrors ??= []).push(err82);
 errors++;
 }
 }
-if(data81.requestHeaders !== undefined){
-if(!(validate145(data81.requestHeaders, {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders",parentData:data81,parentDataProperty:"requestHeaders",rootData}))){
-vErrors = vErrors === null ? validate145.errors : vErrors.concat(validate145.errors);
-errors = vErrors.length;
-}
-}
-if(data81.responseHeaders !== undefined){
-if(!(validate145(data81.responseHeaders, {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders",parentData:data81,parentDataProperty:"responseHeaders",rootData}))){
-vErrors = vErrors === null ? validate145.errors : vErrors.concat(validate145.errors);
-errors = vErrors.length;
-}
-}
-if(data81.retry !== undefined){
-if(!(validate123(data81.retry, {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/retry",parentData:data81,parentDataProperty:"retry",rootData}))){
-vErrors = vErrors === null ? validate123.errors : vErrors.concat(validate123.errors);
-errors = vErrors.length;
-}
-}
-if(data81.routes !== undefined){
-if(!(validate91(data81.routes, {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes",parentData:data81,parentDataProperty:"routes",rootData}))){
-vErrors = vErrors === null ? validate91.errors : vErrors.concat(validate91.errors);
-errors = vErrors.length;
-}
-}
 } else {
-const err83 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/type",keyword:"type",params:{type: "object"}};
+const err83 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8+"/grpcStats/methods",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcStats/properties/methods/type",keyword:"type",params:{type: "array"}};
 (vErrors ??= []).push(err83);
 errors++;
 }
 }
 } else {
-const err84 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/type",keyword:"type",params:{type: "array"}};
+const err84 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8+"/grpcStats",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcStats/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err84);
 errors++;
 }
 }
 } else {
-const err85 = {instancePath:instancePath+"/listeners/" + i0+"/http",schemaPath:"#/properties/listeners/items/properties/http/type",keyword:"type",params:{type: "object"}};
+const err85 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8,schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err85);
 errors++;
 }
 }
-if(data10.tcp !== undefined){
-let data89 = data10.tcp;
-if(data89 && typeof data89 == "object" && !Array.isArray(data89)){
-for(const key13 in data89){
-if(!((((((key13 === "cluster") || (key13 === "clusters")) || (key13 === "sniRoutes")) || (key13 === "idleTimeout")) || (key13 === "maxConnectAttempts")) || (key13 === "accessLog"))){
-const err86 = {instancePath:instancePath+"/listeners/" + i0+"/tcp",schemaPath:"#/properties/listeners/items/properties/tcp/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key13}};
+} else {
+const err86 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/type",keyword:"type",params:{type: "array"}};
 (vErrors ??= []).push(err86);
 errors++;
 }
 }
-if(data89.cluster !== undefined){
-if(!(validate31(data89.cluster, {instancePath:instancePath+"/listeners/" + i0+"/tcp/cluster",parentData:data89,parentDataProperty:"cluster",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+if(data48.accessLog !== undefined){
+if(!(validate94(data48.accessLog, {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog",parentData:data48,parentDataProperty:"accessLog",rootData}))){
+vErrors = vErrors === null ? validate94.errors : vErrors.concat(validate94.errors);
 errors = vErrors.length;
 }
 }
-if(data89.clusters !== undefined){
-if(!(validate114(data89.clusters, {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters",parentData:data89,parentDataProperty:"clusters",rootData}))){
-vErrors = vErrors === null ? validate114.errors : vErrors.concat(validate114.errors);
+if(data48.routes !== undefined){
+if(!(validate98(data48.routes, {instancePath:instancePath+"/listeners/" + i0+"/http/routes",parentData:data48,parentDataProperty:"routes",rootData}))){
+vErrors = vErrors === null ? validate98.errors : vErrors.concat(validate98.errors);
 errors = vErrors.length;
 }
 }
-if(data89.sniRoutes !== undefined){
-let data92 = data89.sniRoutes;
-if(data92 && typeof data92 == "object" && !Array.isArray(data92)){
-for(const key14 in data92){
-const _errs158 = errors;
-if(typeof key14 === "string"){
-if(!(formats64(key14))){
-const err87 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/propertyNames/format",keyword:"format",params:{format: "serverNamePattern"},propertyName:key14};
+if(data48.virtualHosts !== undefined){
+let data94 = data48.virtualHosts;
+if(Array.isArray(data94)){
+if(data94.length < 1){
+const err87 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/minItems",keyword:"minItems",params:{limit: 1}};
 (vErrors ??= []).push(err87);
 errors++;
 }
-} else {
-const err88 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key14};
+const len10 = data94.length;
+for(let i10=0; i10<len10; i10++){
+let data95 = data94[i10];
+if(data95 && typeof data95 == "object" && !Array.isArray(data95)){
+if(data95.domains === undefined){
+const err88 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/required",keyword:"required",params:{missingProperty: "domains"}};
 (vErrors ??= []).push(err88);
 errors++;
 }
-var valid38 = _errs158 === errors;
-if(!valid38){
-const err89 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/propertyNames",keyword:"propertyNames",params:{propertyName: key14}};
+if(data95.routes === undefined){
+const err89 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/required",keyword:"required",params:{missingProperty: "routes"}};
 (vErrors ??= []).push(err89);
 errors++;
 }
-}
-for(const key15 in data92){
-let data93 = data92[key15];
-const _errs162 = errors;
-let valid40 = false;
-const _errs163 = errors;
-if(typeof data93 === "string"){
-if(!(formats4(data93))){
-const err90 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key15.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/0/format",keyword:"format",params:{format: "name"}};
+for(const key15 in data95){
+if(!(((((key15 === "name") || (key15 === "domains")) || (key15 === "requestHeaders")) || (key15 === "responseHeaders")) || (key15 === "routes"))){
+const err90 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key15}};
 (vErrors ??= []).push(err90);
 errors++;
 }
-} else {
-const err91 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key15.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
+}
+if(data95.name !== undefined){
+if(!(validate45(data95.name, {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10+"/name",parentData:data95,parentDataProperty:"name",rootData}))){
+vErrors = vErrors === null ? validate45.errors : vErrors.concat(validate45.errors);
+errors = vErrors.length;
+}
+}
+if(data95.domains !== undefined){
+let data97 = data95.domains;
+if(Array.isArray(data97)){
+if(data97.length < 1){
+const err91 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10+"/domains",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/minItems",keyword:"minItems",params:{limit: 1}};
 (vErrors ??= []).push(err91);
 errors++;
 }
-var _valid3 = _errs163 === errors;
-valid40 = valid40 || _valid3;
-if(!valid40){
-const _errs165 = errors;
-if(Array.isArray(data93)){
-if(data93.length < 1){
-const err92 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key15.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/minItems",keyword:"minItems",params:{limit: 1}};
+const len11 = data97.length;
+for(let i11=0; i11<len11; i11++){
+let data98 = data97[i11];
+if(typeof data98 === "string"){
+if(!(formats58(data98))){
+const err92 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10+"/domains/" + i11,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/items/format",keyword:"format",params:{format: "domain"}};
 (vErrors ??= []).push(err92);
 errors++;
 }
-const len11 = data93.length;
-for(let i11=0; i11<len11; i11++){
-if(!(validate115(data93[i11], {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key15.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i11,parentData:data93,parentDataProperty:i11,rootData}))){
-vErrors = vErrors === null ? validate115.errors : vErrors.concat(validate115.errors);
+} else {
+const err93 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10+"/domains/" + i11,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/items/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err93);
+errors++;
+}
+}
+} else {
+const err94 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10+"/domains",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/type",keyword:"type",params:{type: "array"}};
+(vErrors ??= []).push(err94);
+errors++;
+}
+}
+if(data95.requestHeaders !== undefined){
+if(!(validate136(data95.requestHeaders, {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10+"/requestHeaders",parentData:data95,parentDataProperty:"requestHeaders",rootData}))){
+vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
+errors = vErrors.length;
+}
+}
+if(data95.responseHeaders !== undefined){
+if(!(validate136(data95.responseHeaders, {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10+"/responseHeaders",parentData:data95,parentDataProperty:"responseHeaders",rootData}))){
+vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
+errors = vErrors.length;
+}
+}
+if(data95.routes !== undefined){
+if(!(validate98(data95.routes, {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10+"/routes",parentData:data95,parentDataProperty:"routes",rootData}))){
+vErrors = vErrors === null ? validate98.errors : vErrors.concat(validate98.errors);
 errors = vErrors.length;
 }
 }
 } else {
-const err93 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key15.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "array"}};
-(vErrors ??= []).push(err93);
-errors++;
-}
-var _valid3 = _errs165 === errors;
-valid40 = valid40 || _valid3;
-}
-if(!valid40){
-const err94 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key15.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf",keyword:"anyOf",params:{}};
-(vErrors ??= []).push(err94);
-errors++;
-} else {
-errors = _errs162;
-if(vErrors !== null){
-if(_errs162){
-vErrors.length = _errs162;
-} else {
-vErrors = null;
-}
-}
-}
-}
-} else {
-const err95 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/type",keyword:"type",params:{type: "object"}};
+const err95 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err95);
 errors++;
 }
 }
-if(data89.idleTimeout !== undefined){
-if(!(validate28(data89.idleTimeout, {instancePath:instancePath+"/listeners/" + i0+"/tcp/idleTimeout",parentData:data89,parentDataProperty:"idleTimeout",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
-errors = vErrors.length;
-}
-}
-if(data89.maxConnectAttempts !== undefined){
-if(!(validate132(data89.maxConnectAttempts, {instancePath:instancePath+"/listeners/" + i0+"/tcp/maxConnectAttempts",parentData:data89,parentDataProperty:"maxConnectAttempts",rootData}))){
-vErrors = vErrors === null ? validate132.errors : vErrors.concat(validate132.errors);
-errors = vErrors.length;
-}
-}
-if(data89.accessLog !== undefined){
-if(!(validate87(data89.accessLog, {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog",parentData:data89,parentDataProperty:"accessLog",rootData}))){
-vErrors = vErrors === null ? validate87.errors : vErrors.concat(validate87.errors);
-errors = vErrors.length;
-}
-}
 } else {
-const err96 = {instancePath:instancePath+"/listeners/" + i0+"/tcp",schemaPath:"#/properties/listeners/items/properties/tcp/type",keyword:"type",params:{type: "object"}};
+const err96 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/type",keyword:"type",params:{type: "array"}};
 (vErrors ??= []).push(err96);
 errors++;
 }
 }
 } else {
-const err97 = {instancePath:instancePath+"/listeners/" + i0,schemaPath:"#/properties/listeners/items/type",keyword:"type",params:{type: "object"}};
+const err97 = {instancePath:instancePath+"/listeners/" + i0+"/http",schemaPath:"#/properties/listeners/items/properties/http/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err97);
 errors++;
 }
 }
-} else {
-const err98 = {instancePath:instancePath+"/listeners",schemaPath:"#/properties/listeners/type",keyword:"type",params:{type: "array"}};
+if(data24.tcp !== undefined){
+let data102 = data24.tcp;
+if(data102 && typeof data102 == "object" && !Array.isArray(data102)){
+for(const key16 in data102){
+if(!((((((key16 === "cluster") || (key16 === "clusters")) || (key16 === "sniRoutes")) || (key16 === "idleTimeout")) || (key16 === "maxConnectAttempts")) || (key16 === "accessLog"))){
+const err98 = {instancePath:instancePath+"/listeners/" + i0+"/tcp",schemaPath:"#/properties/listeners/items/properties/tcp/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key16}};
 (vErrors ??= []).push(err98);
 errors++;
 }
 }
-if(data.clusters !== undefined){
-let data98 = data.clusters;
-if(Array.isArray(data98)){
-const len12 = data98.length;
-for(let i12=0; i12<len12; i12++){
-let data99 = data98[i12];
-if(data99 && typeof data99 == "object" && !Array.isArray(data99)){
-if(data99.name === undefined){
-const err99 = {instancePath:instancePath+"/clusters/" + i12,schemaPath:"#/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
-(vErrors ??= []).push(err99);
-errors++;
-}
-for(const key16 in data99){
-if(!(func2.call(schema6.properties.clusters.items.properties, key16))){
-const err100 = {instancePath:instancePath+"/clusters/" + i12,schemaPath:"#/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key16}};
-(vErrors ??= []).push(err100);
-errors++;
-}
-}
-if(data99.name !== undefined){
-if(!(validate31(data99.name, {instancePath:instancePath+"/clusters/" + i12+"/name",parentData:data99,parentDataProperty:"name",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+if(data102.cluster !== undefined){
+if(!(validate45(data102.cluster, {instancePath:instancePath+"/listeners/" + i0+"/tcp/cluster",parentData:data102,parentDataProperty:"cluster",rootData}))){
+vErrors = vErrors === null ? validate45.errors : vErrors.concat(validate45.errors);
 errors = vErrors.length;
 }
 }
-if(data99.type !== undefined){
-let data101 = data99.type;
-if(typeof data101 !== "string"){
-const err101 = {instancePath:instancePath+"/clusters/" + i12+"/type",schemaPath:"#/properties/clusters/items/properties/type/type",keyword:"type",params:{type: "string"}};
+if(data102.clusters !== undefined){
+if(!(validate122(data102.clusters, {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters",parentData:data102,parentDataProperty:"clusters",rootData}))){
+vErrors = vErrors === null ? validate122.errors : vErrors.concat(validate122.errors);
+errors = vErrors.length;
+}
+}
+if(data102.sniRoutes !== undefined){
+let data105 = data102.sniRoutes;
+if(data105 && typeof data105 == "object" && !Array.isArray(data105)){
+for(const key17 in data105){
+const _errs180 = errors;
+if(typeof key17 === "string"){
+if(!(formats60(key17))){
+const err99 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/propertyNames/format",keyword:"format",params:{format: "serverNamePattern"},propertyName:key17};
+(vErrors ??= []).push(err99);
+errors++;
+}
+} else {
+const err100 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key17};
+(vErrors ??= []).push(err100);
+errors++;
+}
+var valid43 = _errs180 === errors;
+if(!valid43){
+const err101 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/propertyNames",keyword:"propertyNames",params:{propertyName: key17}};
 (vErrors ??= []).push(err101);
 errors++;
 }
-if(!((data101 === "static") || (data101 === "originalDst"))){
-const err102 = {instancePath:instancePath+"/clusters/" + i12+"/type",schemaPath:"#/properties/clusters/items/properties/type/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.type.enum}};
+}
+for(const key18 in data105){
+let data106 = data105[key18];
+const _errs184 = errors;
+let valid45 = false;
+const _errs185 = errors;
+if(typeof data106 === "string"){
+if(!(formats6(data106))){
+const err102 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/0/format",keyword:"format",params:{format: "name"}};
 (vErrors ??= []).push(err102);
 errors++;
 }
-}
-if(data99.endpoints !== undefined){
-let data102 = data99.endpoints;
-if(Array.isArray(data102)){
-const len13 = data102.length;
-for(let i13=0; i13<len13; i13++){
-let data103 = data102[i13];
-const _errs182 = errors;
-let valid48 = false;
-const _errs183 = errors;
-if(typeof data103 === "string"){
-if(!(formats68(data103))){
-const err103 = {instancePath:instancePath+"/clusters/" + i12+"/endpoints/" + i13,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/0/format",keyword:"format",params:{format: "endpointAddress"}};
+} else {
+const err103 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
 (vErrors ??= []).push(err103);
 errors++;
 }
-} else {
-const err104 = {instancePath:instancePath+"/clusters/" + i12+"/endpoints/" + i13,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/0/type",keyword:"type",params:{type: "string"}};
+var _valid3 = _errs185 === errors;
+valid45 = valid45 || _valid3;
+if(!valid45){
+const _errs187 = errors;
+if(Array.isArray(data106)){
+if(data106.length < 1){
+const err104 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/minItems",keyword:"minItems",params:{limit: 1}};
 (vErrors ??= []).push(err104);
 errors++;
 }
-var _valid4 = _errs183 === errors;
-valid48 = valid48 || _valid4;
-if(!valid48){
-const _errs185 = errors;
-if(data103 && typeof data103 == "object" && !Array.isArray(data103)){
-if(data103.address === undefined){
-const err105 = {instancePath:instancePath+"/clusters/" + i12+"/endpoints/" + i13,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/required",keyword:"required",params:{missingProperty: "address"}};
+const len12 = data106.length;
+for(let i12=0; i12<len12; i12++){
+if(!(validate123(data106[i12], {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i12,parentData:data106,parentDataProperty:i12,rootData}))){
+vErrors = vErrors === null ? validate123.errors : vErrors.concat(validate123.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err105 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "array"}};
 (vErrors ??= []).push(err105);
 errors++;
 }
-for(const key17 in data103){
-if(!((key17 === "address") || (key17 === "weight"))){
-const err106 = {instancePath:instancePath+"/clusters/" + i12+"/endpoints/" + i13,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key17}};
+var _valid3 = _errs187 === errors;
+valid45 = valid45 || _valid3;
+}
+if(!valid45){
+const err106 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf",keyword:"anyOf",params:{}};
 (vErrors ??= []).push(err106);
 errors++;
-}
-}
-if(data103.address !== undefined){
-let data104 = data103.address;
-if(typeof data104 === "string"){
-if(!(formats68(data104))){
-const err107 = {instancePath:instancePath+"/clusters/" + i12+"/endpoints/" + i13+"/address",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/address/format",keyword:"format",params:{format: "endpointAddress"}};
-(vErrors ??= []).push(err107);
-errors++;
-}
 } else {
-const err108 = {instancePath:instancePath+"/clusters/" + i12+"/endpoints/" + i13+"/address",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/address/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err108);
-errors++;
-}
-}
-if(data103.weight !== undefined){
-let data105 = data103.weight;
-if(!(((typeof data105 == "number") && (!(data105 % 1) && !isNaN(data105))) && (isFinite(data105)))){
-const err109 = {instancePath:instancePath+"/clusters/" + i12+"/endpoints/" + i13+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/type",keyword:"type",params:{type: "integer"}};
-(vErrors ??= []).push(err109);
-errors++;
-}
-if((typeof data105 == "number") && (isFinite(data105))){
-if(data105 > 4294967295 || isNaN(data105)){
-const err110 = {instancePath:instancePath+"/clusters/" + i12+"/endpoints/" + i13+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
-(vErrors ??= []).push(err110);
-errors++;
-}
-if(data105 < 1 || isNaN(data105)){
-const err111 = {instancePath:instancePath+"/clusters/" + i12+"/endpoints/" + i13+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
-(vErrors ??= []).push(err111);
-errors++;
-}
-}
-}
-} else {
-const err112 = {instancePath:instancePath+"/clusters/" + i12+"/endpoints/" + i13,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err112);
-errors++;
-}
-var _valid4 = _errs185 === errors;
-valid48 = valid48 || _valid4;
-}
-if(!valid48){
-const err113 = {instancePath:instancePath+"/clusters/" + i12+"/endpoints/" + i13,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf",keyword:"anyOf",params:{}};
-(vErrors ??= []).push(err113);
-errors++;
-} else {
-errors = _errs182;
+errors = _errs184;
 if(vErrors !== null){
-if(_errs182){
-vErrors.length = _errs182;
+if(_errs184){
+vErrors.length = _errs184;
 } else {
 vErrors = null;
 }
@@ -3104,235 +2741,503 @@ vErrors = null;
 }
 }
 } else {
-const err114 = {instancePath:instancePath+"/clusters/" + i12+"/endpoints",schemaPath:"#/properties/clusters/items/properties/endpoints/type",keyword:"type",params:{type: "array"}};
+const err107 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err107);
+errors++;
+}
+}
+if(data102.idleTimeout !== undefined){
+if(!(validate28(data102.idleTimeout, {instancePath:instancePath+"/listeners/" + i0+"/tcp/idleTimeout",parentData:data102,parentDataProperty:"idleTimeout",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+if(data102.maxConnectAttempts !== undefined){
+let data109 = data102.maxConnectAttempts;
+if(!(((typeof data109 == "number") && (!(data109 % 1) && !isNaN(data109))) && (isFinite(data109)))){
+const err108 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/maxConnectAttempts",schemaPath:"#/properties/listeners/items/properties/tcp/properties/maxConnectAttempts/type",keyword:"type",params:{type: "integer"}};
+(vErrors ??= []).push(err108);
+errors++;
+}
+if((typeof data109 == "number") && (isFinite(data109))){
+if(data109 > 100 || isNaN(data109)){
+const err109 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/maxConnectAttempts",schemaPath:"#/properties/listeners/items/properties/tcp/properties/maxConnectAttempts/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100}};
+(vErrors ??= []).push(err109);
+errors++;
+}
+if(data109 < 1 || isNaN(data109)){
+const err110 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/maxConnectAttempts",schemaPath:"#/properties/listeners/items/properties/tcp/properties/maxConnectAttempts/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
+(vErrors ??= []).push(err110);
+errors++;
+}
+}
+}
+if(data102.accessLog !== undefined){
+if(!(validate94(data102.accessLog, {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog",parentData:data102,parentDataProperty:"accessLog",rootData}))){
+vErrors = vErrors === null ? validate94.errors : vErrors.concat(validate94.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err111 = {instancePath:instancePath+"/listeners/" + i0+"/tcp",schemaPath:"#/properties/listeners/items/properties/tcp/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err111);
+errors++;
+}
+}
+} else {
+const err112 = {instancePath:instancePath+"/listeners/" + i0,schemaPath:"#/properties/listeners/items/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err112);
+errors++;
+}
+}
+} else {
+const err113 = {instancePath:instancePath+"/listeners",schemaPath:"#/properties/listeners/type",keyword:"type",params:{type: "array"}};
+(vErrors ??= []).push(err113);
+errors++;
+}
+}
+if(data.clusters !== undefined){
+let data111 = data.clusters;
+if(Array.isArray(data111)){
+const len13 = data111.length;
+for(let i13=0; i13<len13; i13++){
+let data112 = data111[i13];
+if(data112 && typeof data112 == "object" && !Array.isArray(data112)){
+if(data112.name === undefined){
+const err114 = {instancePath:instancePath+"/clusters/" + i13,schemaPath:"#/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
 (vErrors ??= []).push(err114);
 errors++;
 }
-}
-if(data99.protocol !== undefined){
-let data106 = data99.protocol;
-if(typeof data106 !== "string"){
-const err115 = {instancePath:instancePath+"/clusters/" + i12+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/type",keyword:"type",params:{type: "string"}};
+for(const key19 in data112){
+if(!(func2.call(schema6.properties.clusters.items.properties, key19))){
+const err115 = {instancePath:instancePath+"/clusters/" + i13,schemaPath:"#/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key19}};
 (vErrors ??= []).push(err115);
 errors++;
 }
-if(!(((data106 === "http1") || (data106 === "http2")) || (data106 === "auto"))){
-const err116 = {instancePath:instancePath+"/clusters/" + i12+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.protocol.enum}};
+}
+if(data112.name !== undefined){
+if(!(validate45(data112.name, {instancePath:instancePath+"/clusters/" + i13+"/name",parentData:data112,parentDataProperty:"name",rootData}))){
+vErrors = vErrors === null ? validate45.errors : vErrors.concat(validate45.errors);
+errors = vErrors.length;
+}
+}
+if(data112.type !== undefined){
+let data114 = data112.type;
+if(typeof data114 !== "string"){
+const err116 = {instancePath:instancePath+"/clusters/" + i13+"/type",schemaPath:"#/properties/clusters/items/properties/type/type",keyword:"type",params:{type: "string"}};
 (vErrors ??= []).push(err116);
 errors++;
 }
-}
-if(data99.proxyProtocol !== undefined){
-let data107 = data99.proxyProtocol;
-if(typeof data107 !== "string"){
-const err117 = {instancePath:instancePath+"/clusters/" + i12+"/proxyProtocol",schemaPath:"#/properties/clusters/items/properties/proxyProtocol/type",keyword:"type",params:{type: "string"}};
+if(!((data114 === "static") || (data114 === "originalDst"))){
+const err117 = {instancePath:instancePath+"/clusters/" + i13+"/type",schemaPath:"#/properties/clusters/items/properties/type/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.type.enum}};
 (vErrors ??= []).push(err117);
 errors++;
 }
-if(!((data107 === "v1") || (data107 === "v2"))){
-const err118 = {instancePath:instancePath+"/clusters/" + i12+"/proxyProtocol",schemaPath:"#/properties/clusters/items/properties/proxyProtocol/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.proxyProtocol.enum}};
+}
+if(data112.endpoints !== undefined){
+let data115 = data112.endpoints;
+if(Array.isArray(data115)){
+const len14 = data115.length;
+for(let i14=0; i14<len14; i14++){
+let data116 = data115[i14];
+const _errs205 = errors;
+let valid53 = false;
+const _errs206 = errors;
+if(typeof data116 === "string"){
+if(!(formats64(data116))){
+const err118 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/0/format",keyword:"format",params:{format: "endpointAddress"}};
 (vErrors ??= []).push(err118);
 errors++;
 }
-}
-if(data99.tls !== undefined){
-let data108 = data99.tls;
-if(data108 && typeof data108 == "object" && !Array.isArray(data108)){
-for(const key18 in data108){
-if(!((((((key18 === "ca") || (key18 === "serverName")) || (key18 === "subjectAltNames")) || (key18 === "cert")) || (key18 === "key")) || (key18 === "insecureSkipVerify"))){
-const err119 = {instancePath:instancePath+"/clusters/" + i12+"/tls",schemaPath:"#/properties/clusters/items/properties/tls/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key18}};
+} else {
+const err119 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/0/type",keyword:"type",params:{type: "string"}};
 (vErrors ??= []).push(err119);
 errors++;
 }
+var _valid4 = _errs206 === errors;
+valid53 = valid53 || _valid4;
+if(!valid53){
+const _errs208 = errors;
+if(data116 && typeof data116 == "object" && !Array.isArray(data116)){
+if(data116.address === undefined){
+const err120 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/required",keyword:"required",params:{missingProperty: "address"}};
+(vErrors ??= []).push(err120);
+errors++;
 }
-if(data108.ca !== undefined){
-if(!(validate31(data108.ca, {instancePath:instancePath+"/clusters/" + i12+"/tls/ca",parentData:data108,parentDataProperty:"ca",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+for(const key20 in data116){
+if(!((key20 === "address") || (key20 === "weight"))){
+const err121 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key20}};
+(vErrors ??= []).push(err121);
+errors++;
+}
+}
+if(data116.address !== undefined){
+let data117 = data116.address;
+if(typeof data117 === "string"){
+if(!(formats64(data117))){
+const err122 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14+"/address",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/address/format",keyword:"format",params:{format: "endpointAddress"}};
+(vErrors ??= []).push(err122);
+errors++;
+}
+} else {
+const err123 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14+"/address",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/address/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err123);
+errors++;
+}
+}
+if(data116.weight !== undefined){
+let data118 = data116.weight;
+if(!(((typeof data118 == "number") && (!(data118 % 1) && !isNaN(data118))) && (isFinite(data118)))){
+const err124 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/type",keyword:"type",params:{type: "integer"}};
+(vErrors ??= []).push(err124);
+errors++;
+}
+if((typeof data118 == "number") && (isFinite(data118))){
+if(data118 > 4294967295 || isNaN(data118)){
+const err125 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
+(vErrors ??= []).push(err125);
+errors++;
+}
+if(data118 < 1 || isNaN(data118)){
+const err126 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
+(vErrors ??= []).push(err126);
+errors++;
+}
+}
+}
+} else {
+const err127 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err127);
+errors++;
+}
+var _valid4 = _errs208 === errors;
+valid53 = valid53 || _valid4;
+}
+if(!valid53){
+const err128 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf",keyword:"anyOf",params:{}};
+(vErrors ??= []).push(err128);
+errors++;
+} else {
+errors = _errs205;
+if(vErrors !== null){
+if(_errs205){
+vErrors.length = _errs205;
+} else {
+vErrors = null;
+}
+}
+}
+}
+} else {
+const err129 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints",schemaPath:"#/properties/clusters/items/properties/endpoints/type",keyword:"type",params:{type: "array"}};
+(vErrors ??= []).push(err129);
+errors++;
+}
+}
+if(data112.protocol !== undefined){
+let data119 = data112.protocol;
+if(typeof data119 !== "string"){
+const err130 = {instancePath:instancePath+"/clusters/" + i13+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err130);
+errors++;
+}
+if(!(((data119 === "http1") || (data119 === "http2")) || (data119 === "auto"))){
+const err131 = {instancePath:instancePath+"/clusters/" + i13+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.protocol.enum}};
+(vErrors ??= []).push(err131);
+errors++;
+}
+}
+if(data112.proxyProtocol !== undefined){
+let data120 = data112.proxyProtocol;
+if(typeof data120 !== "string"){
+const err132 = {instancePath:instancePath+"/clusters/" + i13+"/proxyProtocol",schemaPath:"#/properties/clusters/items/properties/proxyProtocol/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err132);
+errors++;
+}
+if(!((data120 === "v1") || (data120 === "v2"))){
+const err133 = {instancePath:instancePath+"/clusters/" + i13+"/proxyProtocol",schemaPath:"#/properties/clusters/items/properties/proxyProtocol/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.proxyProtocol.enum}};
+(vErrors ??= []).push(err133);
+errors++;
+}
+}
+if(data112.tls !== undefined){
+let data121 = data112.tls;
+if(data121 && typeof data121 == "object" && !Array.isArray(data121)){
+for(const key21 in data121){
+if(!((((((key21 === "ca") || (key21 === "serverName")) || (key21 === "subjectAltNames")) || (key21 === "cert")) || (key21 === "key")) || (key21 === "insecureSkipVerify"))){
+const err134 = {instancePath:instancePath+"/clusters/" + i13+"/tls",schemaPath:"#/properties/clusters/items/properties/tls/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key21}};
+(vErrors ??= []).push(err134);
+errors++;
+}
+}
+if(data121.ca !== undefined){
+if(!(validate45(data121.ca, {instancePath:instancePath+"/clusters/" + i13+"/tls/ca",parentData:data121,parentDataProperty:"ca",rootData}))){
+vErrors = vErrors === null ? validate45.errors : vErrors.concat(validate45.errors);
 errors = vErrors.length;
 }
 }
-if(data108.serverName !== undefined){
-if(!(validate143(data108.serverName, {instancePath:instancePath+"/clusters/" + i12+"/tls/serverName",parentData:data108,parentDataProperty:"serverName",rootData}))){
-vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
+if(data121.serverName !== undefined){
+if(!(validate134(data121.serverName, {instancePath:instancePath+"/clusters/" + i13+"/tls/serverName",parentData:data121,parentDataProperty:"serverName",rootData}))){
+vErrors = vErrors === null ? validate134.errors : vErrors.concat(validate134.errors);
 errors = vErrors.length;
 }
 }
-if(data108.subjectAltNames !== undefined){
-if(!(validate40(data108.subjectAltNames, {instancePath:instancePath+"/clusters/" + i12+"/tls/subjectAltNames",parentData:data108,parentDataProperty:"subjectAltNames",rootData}))){
-vErrors = vErrors === null ? validate40.errors : vErrors.concat(validate40.errors);
+if(data121.subjectAltNames !== undefined){
+if(!(validate53(data121.subjectAltNames, {instancePath:instancePath+"/clusters/" + i13+"/tls/subjectAltNames",parentData:data121,parentDataProperty:"subjectAltNames",rootData}))){
+vErrors = vErrors === null ? validate53.errors : vErrors.concat(validate53.errors);
 errors = vErrors.length;
 }
 }
-if(data108.cert !== undefined){
-if(!(validate31(data108.cert, {instancePath:instancePath+"/clusters/" + i12+"/tls/cert",parentData:data108,parentDataProperty:"cert",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+if(data121.cert !== undefined){
+if(!(validate45(data121.cert, {instancePath:instancePath+"/clusters/" + i13+"/tls/cert",parentData:data121,parentDataProperty:"cert",rootData}))){
+vErrors = vErrors === null ? validate45.errors : vErrors.concat(validate45.errors);
 errors = vErrors.length;
 }
 }
-if(data108.key !== undefined){
-if(!(validate31(data108.key, {instancePath:instancePath+"/clusters/" + i12+"/tls/key",parentData:data108,parentDataProperty:"key",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+if(data121.key !== undefined){
+if(!(validate45(data121.key, {instancePath:instancePath+"/clusters/" + i13+"/tls/key",parentData:data121,parentDataProperty:"key",rootData}))){
+vErrors = vErrors === null ? validate45.errors : vErrors.concat(validate45.errors);
 errors = vErrors.length;
 }
 }
-if(data108.insecureSkipVerify !== undefined){
-if(!(validate24(data108.insecureSkipVerify, {instancePath:instancePath+"/clusters/" + i12+"/tls/insecureSkipVerify",parentData:data108,parentDataProperty:"insecureSkipVerify",rootData}))){
+if(data121.insecureSkipVerify !== undefined){
+if(!(validate24(data121.insecureSkipVerify, {instancePath:instancePath+"/clusters/" + i13+"/tls/insecureSkipVerify",parentData:data121,parentDataProperty:"insecureSkipVerify",rootData}))){
 vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
 errors = vErrors.length;
 }
 }
 } else {
-const err120 = {instancePath:instancePath+"/clusters/" + i12+"/tls",schemaPath:"#/properties/clusters/items/properties/tls/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err120);
+const err135 = {instancePath:instancePath+"/clusters/" + i13+"/tls",schemaPath:"#/properties/clusters/items/properties/tls/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err135);
 errors++;
 }
 }
-if(data99.connectTimeout !== undefined){
-if(!(validate28(data99.connectTimeout, {instancePath:instancePath+"/clusters/" + i12+"/connectTimeout",parentData:data99,parentDataProperty:"connectTimeout",rootData}))){
+if(data112.connectTimeout !== undefined){
+if(!(validate28(data112.connectTimeout, {instancePath:instancePath+"/clusters/" + i13+"/connectTimeout",parentData:data112,parentDataProperty:"connectTimeout",rootData}))){
 vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
 errors = vErrors.length;
 }
 }
-if(data99.loadBalancing !== undefined){
-let data116 = data99.loadBalancing;
-if(data116 && typeof data116 == "object" && !Array.isArray(data116)){
-for(const key19 in data116){
-if(!(key19 === "policy")){
-const err121 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key19}};
-(vErrors ??= []).push(err121);
+if(data112.loadBalancing !== undefined){
+let data129 = data112.loadBalancing;
+if(data129 && typeof data129 == "object" && !Array.isArray(data129)){
+for(const key22 in data129){
+if(!(key22 === "policy")){
+const err136 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key22}};
+(vErrors ??= []).push(err136);
 errors++;
 }
 }
-if(data116.policy !== undefined){
-let data117 = data116.policy;
-if(typeof data117 !== "string"){
-const err122 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err122);
+if(data129.policy !== undefined){
+let data130 = data129.policy;
+if(typeof data130 !== "string"){
+const err137 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err137);
 errors++;
 }
-if(!((data117 === "roundRobin") || (data117 === "random"))){
-const err123 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.loadBalancing.properties.policy.enum}};
-(vErrors ??= []).push(err123);
+if(!((data130 === "roundRobin") || (data130 === "random"))){
+const err138 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.loadBalancing.properties.policy.enum}};
+(vErrors ??= []).push(err138);
 errors++;
 }
 }
 } else {
-const err124 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err124);
+const err139 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err139);
 errors++;
 }
 }
-if(data99.connections !== undefined){
-let data118 = data99.connections;
-if(data118 && typeof data118 == "object" && !Array.isArray(data118)){
-for(const key20 in data118){
-if(!((key20 === "idleTimeout") || (key20 === "maxRequests"))){
-const err125 = {instancePath:instancePath+"/clusters/" + i12+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key20}};
-(vErrors ??= []).push(err125);
+if(data112.connections !== undefined){
+let data131 = data112.connections;
+if(data131 && typeof data131 == "object" && !Array.isArray(data131)){
+for(const key23 in data131){
+if(!((key23 === "idleTimeout") || (key23 === "maxRequests"))){
+const err140 = {instancePath:instancePath+"/clusters/" + i13+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key23}};
+(vErrors ??= []).push(err140);
 errors++;
 }
 }
-if(data118.idleTimeout !== undefined){
-if(!(validate28(data118.idleTimeout, {instancePath:instancePath+"/clusters/" + i12+"/connections/idleTimeout",parentData:data118,parentDataProperty:"idleTimeout",rootData}))){
+if(data131.idleTimeout !== undefined){
+if(!(validate28(data131.idleTimeout, {instancePath:instancePath+"/clusters/" + i13+"/connections/idleTimeout",parentData:data131,parentDataProperty:"idleTimeout",rootData}))){
 vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
 errors = vErrors.length;
 }
 }
-if(data118.maxRequests !== undefined){
-if(!(validate34(data118.maxRequests, {instancePath:instancePath+"/clusters/" + i12+"/connections/maxRequests",parentData:data118,parentDataProperty:"maxRequests",rootData}))){
-vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+if(data131.maxRequests !== undefined){
+if(!(validate31(data131.maxRequests, {instancePath:instancePath+"/clusters/" + i13+"/connections/maxRequests",parentData:data131,parentDataProperty:"maxRequests",rootData}))){
+vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
 errors = vErrors.length;
 }
 }
 } else {
-const err126 = {instancePath:instancePath+"/clusters/" + i12+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err126);
+const err141 = {instancePath:instancePath+"/clusters/" + i13+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err141);
 errors++;
 }
 }
-if(data99.http2 !== undefined){
-let data121 = data99.http2;
-if(data121 && typeof data121 == "object" && !Array.isArray(data121)){
-for(const key21 in data121){
-if(!((key21 === "keepAliveInterval") || (key21 === "keepAliveTimeout"))){
-const err127 = {instancePath:instancePath+"/clusters/" + i12+"/http2",schemaPath:"#/properties/clusters/items/properties/http2/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key21}};
-(vErrors ??= []).push(err127);
+if(data112.http2 !== undefined){
+let data134 = data112.http2;
+if(data134 && typeof data134 == "object" && !Array.isArray(data134)){
+for(const key24 in data134){
+if(!((key24 === "keepAliveInterval") || (key24 === "keepAliveTimeout"))){
+const err142 = {instancePath:instancePath+"/clusters/" + i13+"/http2",schemaPath:"#/properties/clusters/items/properties/http2/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key24}};
+(vErrors ??= []).push(err142);
 errors++;
 }
 }
-if(data121.keepAliveInterval !== undefined){
-if(!(validate28(data121.keepAliveInterval, {instancePath:instancePath+"/clusters/" + i12+"/http2/keepAliveInterval",parentData:data121,parentDataProperty:"keepAliveInterval",rootData}))){
+if(data134.keepAliveInterval !== undefined){
+if(!(validate28(data134.keepAliveInterval, {instancePath:instancePath+"/clusters/" + i13+"/http2/keepAliveInterval",parentData:data134,parentDataProperty:"keepAliveInterval",rootData}))){
 vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
 errors = vErrors.length;
 }
 }
-if(data121.keepAliveTimeout !== undefined){
-if(!(validate28(data121.keepAliveTimeout, {instancePath:instancePath+"/clusters/" + i12+"/http2/keepAliveTimeout",parentData:data121,parentDataProperty:"keepAliveTimeout",rootData}))){
+if(data134.keepAliveTimeout !== undefined){
+if(!(validate28(data134.keepAliveTimeout, {instancePath:instancePath+"/clusters/" + i13+"/http2/keepAliveTimeout",parentData:data134,parentDataProperty:"keepAliveTimeout",rootData}))){
 vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
 errors = vErrors.length;
 }
 }
 } else {
-const err128 = {instancePath:instancePath+"/clusters/" + i12+"/http2",schemaPath:"#/properties/clusters/items/properties/http2/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err128);
+const err143 = {instancePath:instancePath+"/clusters/" + i13+"/http2",schemaPath:"#/properties/clusters/items/properties/http2/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err143);
 errors++;
 }
 }
-if(data99.circuitBreakers !== undefined){
-let data124 = data99.circuitBreakers;
-if(data124 && typeof data124 == "object" && !Array.isArray(data124)){
-for(const key22 in data124){
-if(!((((key22 === "maxConnections") || (key22 === "maxPendingRequests")) || (key22 === "maxRequests")) || (key22 === "maxRetries"))){
-const err129 = {instancePath:instancePath+"/clusters/" + i12+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key22}};
-(vErrors ??= []).push(err129);
+if(data112.circuitBreakers !== undefined){
+let data137 = data112.circuitBreakers;
+if(data137 && typeof data137 == "object" && !Array.isArray(data137)){
+for(const key25 in data137){
+if(!(((((((key25 === "maxConnections") || (key25 === "maxPendingRequests")) || (key25 === "maxRequests")) || (key25 === "maxRetries")) || (key25 === "retryBudget")) || (key25 === "perHost")) || (key25 === "high"))){
+const err144 = {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key25}};
+(vErrors ??= []).push(err144);
 errors++;
 }
 }
-if(data124.maxConnections !== undefined){
-if(!(validate34(data124.maxConnections, {instancePath:instancePath+"/clusters/" + i12+"/circuitBreakers/maxConnections",parentData:data124,parentDataProperty:"maxConnections",rootData}))){
-vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+if(data137.maxConnections !== undefined){
+if(!(validate31(data137.maxConnections, {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/maxConnections",parentData:data137,parentDataProperty:"maxConnections",rootData}))){
+vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
 errors = vErrors.length;
 }
 }
-if(data124.maxPendingRequests !== undefined){
-if(!(validate34(data124.maxPendingRequests, {instancePath:instancePath+"/clusters/" + i12+"/circuitBreakers/maxPendingRequests",parentData:data124,parentDataProperty:"maxPendingRequests",rootData}))){
-vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+if(data137.maxPendingRequests !== undefined){
+if(!(validate31(data137.maxPendingRequests, {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/maxPendingRequests",parentData:data137,parentDataProperty:"maxPendingRequests",rootData}))){
+vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
 errors = vErrors.length;
 }
 }
-if(data124.maxRequests !== undefined){
-if(!(validate34(data124.maxRequests, {instancePath:instancePath+"/clusters/" + i12+"/circuitBreakers/maxRequests",parentData:data124,parentDataProperty:"maxRequests",rootData}))){
-vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+if(data137.maxRequests !== undefined){
+if(!(validate31(data137.maxRequests, {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/maxRequests",parentData:data137,parentDataProperty:"maxRequests",rootData}))){
+vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
 errors = vErrors.length;
 }
 }
-if(data124.maxRetries !== undefined){
-if(!(validate34(data124.maxRetries, {instancePath:instancePath+"/clusters/" + i12+"/circuitBreakers/maxRetries",parentData:data124,parentDataProperty:"maxRetries",rootData}))){
-vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+if(data137.maxRetries !== undefined){
+if(!(validate31(data137.maxRetries, {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/maxRetries",parentData:data137,parentDataProperty:"maxRetries",rootData}))){
+vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+errors = vErrors.length;
+}
+}
+if(data137.retryBudget !== undefined){
+if(!(validate173(data137.retryBudget, {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/retryBudget",parentData:data137,parentDataProperty:"retryBudget",rootData}))){
+vErrors = vErrors === null ? validate173.errors : vErrors.concat(validate173.errors);
+errors = vErrors.length;
+}
+}
+if(data137.perHost !== undefined){
+let data143 = data137.perHost;
+if(data143 && typeof data143 == "object" && !Array.isArray(data143)){
+for(const key26 in data143){
+if(!((key26 === "maxConnections") || (key26 === "maxRequests"))){
+const err145 = {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/perHost",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/perHost/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key26}};
+(vErrors ??= []).push(err145);
+errors++;
+}
+}
+if(data143.maxConnections !== undefined){
+if(!(validate31(data143.maxConnections, {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/perHost/maxConnections",parentData:data143,parentDataProperty:"maxConnections",rootData}))){
+vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+errors = vErrors.length;
+}
+}
+if(data143.maxRequests !== undefined){
+if(!(validate31(data143.maxRequests, {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/perHost/maxRequests",parentData:data143,parentDataProperty:"maxRequests",rootData}))){
+vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
 errors = vErrors.length;
 }
 }
 } else {
-const err130 = {instancePath:instancePath+"/clusters/" + i12+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err130);
+const err146 = {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/perHost",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/perHost/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err146);
+errors++;
+}
+}
+if(data137.high !== undefined){
+let data146 = data137.high;
+if(data146 && typeof data146 == "object" && !Array.isArray(data146)){
+for(const key27 in data146){
+if(!(((((key27 === "maxConnections") || (key27 === "maxPendingRequests")) || (key27 === "maxRequests")) || (key27 === "maxRetries")) || (key27 === "retryBudget"))){
+const err147 = {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/high",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/high/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key27}};
+(vErrors ??= []).push(err147);
+errors++;
+}
+}
+if(data146.maxConnections !== undefined){
+if(!(validate31(data146.maxConnections, {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/high/maxConnections",parentData:data146,parentDataProperty:"maxConnections",rootData}))){
+vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+errors = vErrors.length;
+}
+}
+if(data146.maxPendingRequests !== undefined){
+if(!(validate31(data146.maxPendingRequests, {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/high/maxPendingRequests",parentData:data146,parentDataProperty:"maxPendingRequests",rootData}))){
+vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+errors = vErrors.length;
+}
+}
+if(data146.maxRequests !== undefined){
+if(!(validate31(data146.maxRequests, {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/high/maxRequests",parentData:data146,parentDataProperty:"maxRequests",rootData}))){
+vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+errors = vErrors.length;
+}
+}
+if(data146.maxRetries !== undefined){
+if(!(validate31(data146.maxRetries, {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/high/maxRetries",parentData:data146,parentDataProperty:"maxRetries",rootData}))){
+vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+errors = vErrors.length;
+}
+}
+if(data146.retryBudget !== undefined){
+if(!(validate173(data146.retryBudget, {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/high/retryBudget",parentData:data146,parentDataProperty:"retryBudget",rootData}))){
+vErrors = vErrors === null ? validate173.errors : vErrors.concat(validate173.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err148 = {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/high",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/high/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err148);
 errors++;
 }
 }
 } else {
-const err131 = {instancePath:instancePath+"/clusters/" + i12,schemaPath:"#/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err131);
+const err149 = {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err149);
 errors++;
 }
 }
 } else {
-const err132 = {instancePath:instancePath+"/clusters",schemaPath:"#/properties/clusters/type",keyword:"type",params:{type: "array"}};
-(vErrors ??= []).push(err132);
+const err150 = {instancePath:instancePath+"/clusters/" + i13,schemaPath:"#/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err150);
 errors++;
 }
 }
 } else {
-const err133 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err133);
+const err151 = {instancePath:instancePath+"/clusters",schemaPath:"#/properties/clusters/type",keyword:"type",params:{type: "array"}};
+(vErrors ??= []).push(err151);
+errors++;
+}
+}
+} else {
+const err152 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err152);
 errors++;
 }
 validate21.errors = vErrors;

@@ -1,7 +1,7 @@
 // /clusters: each cluster's limits and each host's ledger, summed over the workers, in Envoy's two forms.
 // Primary thread; read only.
 
-import type { ClusterConfig } from '../../config/snapshot.ts';
+import type { BreakerLimits, ClusterConfig } from '../../config/snapshot.ts';
 import { formatAddress } from '../../core/address.ts';
 import * as stats from '../../observe/stat-names.ts';
 import type { Answer, CompileMatcher, Page, TextMatcher } from './page.ts';
@@ -59,7 +59,8 @@ function clusterText(cluster: ClusterConfig, published: Published, view: AdminVi
   const { name } = cluster;
   const lines = [`${name}::observability_name::${name}`];
   for (const [key, value] of outlierLines(name, view)) lines.push(`${name}::outlier::${key}::${value}`);
-  for (const [key, value] of limitsOf(cluster)) lines.push(`${name}::default_priority::${key}::${value}`);
+  for (const [key, value] of limitsOf(cluster.circuitBreakers)) lines.push(`${name}::default_priority::${key}::${value}`);
+  for (const [key, value] of limitsOf(highLimits(cluster))) lines.push(`${name}::high_priority::${key}::${value}`);
   lines.push(`${name}::added_via_api::false`);
   const successRate = (i: number, local: boolean): number => view.successRate(name, published.plan.clusters[name]?.hosts[i]?.row ?? -1, local);
   cluster.endpoints.forEach((endpoint, i) => {
@@ -108,18 +109,24 @@ function clusterJson(cluster: ClusterConfig, published: Published, view: AdminVi
     ...percentJson('success_rate_ejection_threshold', figures?.external.threshold ?? -1),
     host_statuses: hosts,
     ...percentJson('local_origin_success_rate_ejection_threshold', figures?.local.threshold ?? -1),
-    circuit_breakers: { thresholds: [Object.fromEntries(limitsOf(cluster))] },
+    circuit_breakers: {
+      thresholds: [Object.fromEntries(limitsOf(cluster.circuitBreakers)), { priority: 'HIGH', ...Object.fromEntries(limitsOf(highLimits(cluster))) }],
+    },
     observability_name: cluster.name,
   };
 }
 
-function limitsOf(cluster: ClusterConfig): [name: string, limit: number][] {
-  const { maxConnections, maxPendingRequests, maxRequests, maxRetries } = cluster.circuitBreakers;
+function highLimits({ circuitBreakers }: ClusterConfig): BreakerLimits {
+  return circuitBreakers.high ?? circuitBreakers;
+}
+
+/** A retry budget shows, as in Envoy, what it allows now: here, of an idle cluster. */
+function limitsOf({ maxConnections, maxPendingRequests, maxRequests, maxRetries, retryBudget = null }: BreakerLimits): [name: string, limit: number][] {
   return [
     ['max_connections', maxConnections || UNLIMITED],
     ['max_pending_requests', maxPendingRequests || UNLIMITED],
     ['max_requests', maxRequests || UNLIMITED],
-    ['max_retries', maxRetries || UNLIMITED],
+    ['max_retries', retryBudget === null ? maxRetries || UNLIMITED : retryBudget.minConcurrency],
   ];
 }
 

@@ -42,6 +42,7 @@ export class EpollListener implements Listener {
   private done: (() => void) | null = null;
   private forGood = false;
   private stopped = false;
+  private held = false;
 
   constructor(loop: EpollLoop, socket: ListenSocket, address: Address, accept: Accept, opening: Opening | null = null) {
     this.loop = loop;
@@ -61,8 +62,15 @@ export class EpollListener implements Listener {
     this.loop.atTurnEnd(() => this.onAcceptable());
   }
 
+  hold(on: boolean): void {
+    if (on === this.held || this.done !== null || this.stopped) return;
+    this.held = on;
+    if (on) this.loop.unwatchListener(this);
+    else if (this.retry.deadline === 0) this.loop.watchListener(this);
+  }
+
   onAcceptable(): void {
-    if (this.stopped) return;
+    if (this.stopped || (this.held && this.done === null)) return;
     for (let i = 0; i < ACCEPTS_PER_TURN; i++) {
       if (this.acceptOne()) continue;
       if (this.done !== null && this.retry.deadline === 0 && this.grace.deadline === 0) this.finish(this.done);
@@ -75,7 +83,7 @@ export class EpollListener implements Listener {
   onTimer(kind: number): void {
     if (this.stopped) return;
     // After RETRY descriptors may have been given back; after GRACE the last handshakes are through.
-    if (kind === RETRY) this.loop.watchListener(this);
+    if (kind === RETRY && !this.held) this.loop.watchListener(this);
     if (this.done !== null) this.onAcceptable();
   }
 

@@ -34,18 +34,25 @@ export class NodeListener implements Listener {
   private readonly loop: NodeLoop;
   private readonly accept: Accept;
   private readonly opening: Opening | null;
-  private readonly server: Server;
+  private server: Server;
   /** Our duplicate of the primary's descriptor, or -1. */
   private fd = -1;
+  private primaryFd = -1;
   private stopping = false;
+  private held = false;
   private accepted = 0;
 
   constructor(loop: NodeLoop, accept: Accept, opening: Opening | null) {
     this.loop = loop;
     this.accept = accept;
     this.opening = opening;
-    this.server = createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true });
-    this.server.on('connection', (socket) => this.onConnection(socket));
+    this.server = this.makeServer();
+  }
+
+  private makeServer(): Server {
+    const server = createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true });
+    server.on('connection', (socket) => this.onConnection(socket));
+    return server;
   }
 
   /** Rejects with node's own Error, which carries `code`. */
@@ -53,6 +60,7 @@ export class NodeListener implements Listener {
     return new Promise((resolve, reject) => {
       this.server.once('error', reject);
       // The server closes what it listens on, and `fd` is the primary's: it gets a duplicate.
+      this.primaryFd = fd;
       if (fd >= 0) this.fd = duplicateFd(fd);
       this.server.listen(listenOptions(address, this.fd), () => {
         this.server.removeListener('error', reject);
@@ -65,6 +73,7 @@ export class NodeListener implements Listener {
 
   stop(done: () => void, forGood = false): void {
     if (this.stopping) return;
+    this.hold(false); // what is queued is still accepted
     this.stopping = true;
     let seen = -1;
     const round = (): void => {
@@ -80,6 +89,23 @@ export class NodeListener implements Listener {
       setImmediate(round);
     };
     setImmediate(round);
+  }
+
+  /**
+   * The primary's descriptor keeps the queue while no server of ours takes from it. A socket of our own has no such keeper:
+   * it goes on accepting.
+   */
+  hold(on: boolean): void {
+    if (on === this.held || this.primaryFd < 0 || this.stopping) return;
+    this.held = on;
+    if (on) {
+      this.server.close();
+      return;
+    }
+    this.server = this.makeServer();
+    this.fd = duplicateFd(this.primaryFd);
+    this.server.on('error', () => undefined);
+    this.server.listen(listenOptions(this.address, this.fd));
   }
 
   close(): void {

@@ -98,6 +98,7 @@ function plainPathProblem(text: string, kind: number): string {
 
 function compileForward(route: CompiledRoute, config: ForwardConfig, place: Place): void {
   route.kind = ROUTE_FORWARD;
+  route.highPriority = config.highPriority;
   route.timeoutMs = config.timeoutMs;
   if (route.timeoutMs > 0) route.timeoutBlock = new FieldBlock(['x-envoy-expected-rq-timeout-ms', String(route.timeoutMs)]);
   route.idleTimeoutMs = config.idleTimeoutMs ?? -1;
