@@ -3,7 +3,7 @@
 import { FORMATS } from './formats.ts';
 export const validate = validate21;
 
-const schema6 = {"$schema":"http://json-schema.org/draft-07/schema#","title":"configuration","type":"object","properties":{"$schema":{"$ref":"#/definitions/string"},"workers":{"anyOf":[{"const":"auto"},{"type":"integer","minimum":1,"maximum":1024}]},"pinWorkers":{"$ref":"#/definitions/boolean"},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"admin":{"anyOf":[{"const":false},{"title":"admin","type":"object","properties":{"address":{"$ref":"#/definitions/listenAddress"}},"required":[],"additionalProperties":false}]},"logLevel":{"type":"string","enum":["trace","debug","info","warn","error","off"]},"drainTimeout":{"$ref":"#/definitions/duration"},"watch":{"$ref":"#/definitions/boolean"},"overload":{"title":"overload","type":"object","properties":{"maxConnections":{"$ref":"#/definitions/integer2"},"maxHeapSize":{"$ref":"#/definitions/size"},"interval":{"$ref":"#/definitions/duration"},"actions":{"title":"overloadActions","type":"object","properties":{"stopAcceptingRequests":{"$ref":"#/definitions/number"},"disableKeepAlive":{"$ref":"#/definitions/number"},"closeIdleConnections":{"$ref":"#/definitions/number"},"stopAcceptingConnections":{"$ref":"#/definitions/number"},"rejectIncomingConnections":{"$ref":"#/definitions/number"},"reduceTimeouts":{"title":"reduceTimeouts","type":"object","properties":{"from":{"$ref":"#/definitions/number"},"to":{"$ref":"#/definitions/number"},"idle":{"$ref":"#/definitions/duration"}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"listeners":{"type":"array","items":{"title":"listener","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"address":{"$ref":"#/definitions/listenAddress"},"maxConnections":{"$ref":"#/definitions/integer2"},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"tls":{"title":"tls","type":"object","properties":{"certificates":{"type":"array","items":{"title":"certificate","type":"object","properties":{"cert":{"$ref":"#/definitions/name"},"key":{"$ref":"#/definitions/name"},"serverNames":{"type":"array","items":{"type":"string","format":"serverNameRule"}}},"required":["cert","key"],"additionalProperties":false},"minItems":1},"minVersion":{"type":"string","enum":["TLSv1.2","TLSv1.3"]},"maxVersion":{"type":"string","enum":["TLSv1.2","TLSv1.3"]},"cipherSuites":{"type":"array","items":{"type":"string","format":"cipherName"}},"alpn":{"type":"array","items":{"type":"string","format":"alpnName"}},"clientCa":{"$ref":"#/definitions/name"},"requireClientCertificate":{"$ref":"#/definitions/boolean"},"subjectAltNames":{"$ref":"#/definitions/array2"},"sessionTicketKeys":{"type":"array","items":{"$ref":"#/definitions/string"}}},"required":["certificates"],"additionalProperties":false},"proxyProtocol":{"$ref":"#/definitions/boolean"},"http":{"title":"http","type":"object","properties":{"protocols":{"type":"array","items":{"type":"string","enum":["http1","http2"]},"minItems":1},"serverName":{"anyOf":[{"type":"string","format":"serverName"},{"const":false}]},"useRemoteAddress":{"$ref":"#/definitions/boolean"},"xffNumTrustedHops":{"type":"integer","minimum":0,"maximum":100},"trustedCidrs":{"type":"array","items":{"type":"string","format":"cidr"}},"normalizePath":{"$ref":"#/definitions/boolean"},"mergeSlashes":{"$ref":"#/definitions/boolean"},"pathWithEscapedSlashes":{"type":"string","enum":["keep","reject","unescapeAndRedirect","unescapeAndForward"]},"headersWithUnderscores":{"type":"string","enum":["allow","drop","reject"]},"maxRequestHeadersSize":{"$ref":"#/definitions/size"},"maxRequestHeaders":{"type":"integer","minimum":1,"maximum":8192},"maxRequestBodySize":{"$ref":"#/definitions/size"},"acceptHttp10":{"$ref":"#/definitions/boolean"},"timeouts":{"title":"timeouts","type":"object","properties":{"idle":{"$ref":"#/definitions/duration"},"requestHeaders":{"$ref":"#/definitions/duration"},"request":{"$ref":"#/definitions/duration"},"streamIdle":{"$ref":"#/definitions/duration"}},"required":[],"additionalProperties":false},"http2":{"title":"http2","type":"object","properties":{"maxConcurrentStreams":{"$ref":"#/definitions/integer3"},"initialStreamWindow":{"$ref":"#/definitions/size"},"initialConnectionWindow":{"$ref":"#/definitions/size"},"keepAliveInterval":{"$ref":"#/definitions/duration"},"keepAliveTimeout":{"$ref":"#/definitions/duration"},"maxOutboundFrames":{"$ref":"#/definitions/integer3"},"maxOutboundControlFrames":{"$ref":"#/definitions/integer3"},"maxConsecutiveEmptyFrames":{"$ref":"#/definitions/integer2"},"maxPriorityFramesPerStream":{"$ref":"#/definitions/integer2"},"maxWindowUpdatesPerDataFrame":{"$ref":"#/definitions/integer3"},"maxContinuationFrames":{"$ref":"#/definitions/integer2"},"prematureResetStreams":{"$ref":"#/definitions/integer2"}},"required":[],"additionalProperties":false},"requestId":{"title":"requestId","type":"object","properties":{"generate":{"$ref":"#/definitions/boolean"},"preserveExternal":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false},"upgrades":{"$ref":"#/definitions/upgrade"},"filters":{"type":"array","items":{"title":"filter","type":"object","properties":{"grpcWeb":{"title":"grpcWeb","type":"object","properties":{},"required":[],"additionalProperties":false},"grpcStats":{"title":"grpcStats","type":"object","properties":{"methods":{"type":"array","items":{"type":"string","format":"grpcMethod"}}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false}},"accessLog":{"$ref":"#/definitions/array3"},"routes":{"$ref":"#/definitions/array4"},"virtualHosts":{"type":"array","items":{"title":"virtualHost","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"domains":{"type":"array","items":{"type":"string","format":"domain"},"minItems":1},"requestHeaders":{"$ref":"#/definitions/headerEdits"},"responseHeaders":{"$ref":"#/definitions/headerEdits"},"routes":{"$ref":"#/definitions/array4"}},"required":["domains","routes"],"additionalProperties":false},"minItems":1}},"required":[],"additionalProperties":false},"tcp":{"title":"tcp","type":"object","properties":{"cluster":{"$ref":"#/definitions/name"},"clusters":{"$ref":"#/definitions/array"},"sniRoutes":{"type":"object","propertyNames":{"type":"string","format":"serverNamePattern"},"additionalProperties":{"anyOf":[{"type":"string","format":"name"},{"type":"array","items":{"$ref":"#/definitions/weightedCluster"},"minItems":1}]}},"idleTimeout":{"$ref":"#/definitions/duration"},"maxConnectAttempts":{"type":"integer","minimum":1,"maximum":100},"accessLog":{"$ref":"#/definitions/array3"}},"required":[],"additionalProperties":false}},"required":["address"],"additionalProperties":false},"minItems":1},"clusters":{"type":"array","items":{"title":"cluster","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"type":{"type":"string","enum":["static","originalDst"]},"endpoints":{"type":"array","items":{"anyOf":[{"type":"string","format":"endpointAddress"},{"title":"endpoint","type":"object","properties":{"address":{"type":"string","format":"endpointAddress"},"weight":{"type":"integer","minimum":1,"maximum":4294967295}},"required":["address"],"additionalProperties":false}]}},"protocol":{"type":"string","enum":["http1","http2","auto"]},"proxyProtocol":{"type":"string","enum":["v1","v2"]},"tls":{"title":"clusterTls","type":"object","properties":{"ca":{"$ref":"#/definitions/name"},"serverName":{"$ref":"#/definitions/authority"},"subjectAltNames":{"$ref":"#/definitions/array2"},"cert":{"$ref":"#/definitions/name"},"key":{"$ref":"#/definitions/name"},"insecureSkipVerify":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false},"connectTimeout":{"$ref":"#/definitions/duration"},"loadBalancing":{"title":"loadBalancing","type":"object","properties":{"policy":{"type":"string","enum":["roundRobin","random"]}},"required":[],"additionalProperties":false},"connections":{"title":"connections","type":"object","properties":{"idleTimeout":{"$ref":"#/definitions/duration"},"maxRequests":{"$ref":"#/definitions/integer2"}},"required":[],"additionalProperties":false},"http2":{"title":"clusterHttp2","type":"object","properties":{"keepAliveInterval":{"$ref":"#/definitions/duration"},"keepAliveTimeout":{"$ref":"#/definitions/duration"}},"required":[],"additionalProperties":false},"circuitBreakers":{"title":"circuitBreakers","type":"object","properties":{"maxConnections":{"$ref":"#/definitions/integer2"},"maxPendingRequests":{"$ref":"#/definitions/integer2"},"maxRequests":{"$ref":"#/definitions/integer2"},"maxRetries":{"$ref":"#/definitions/integer2"},"retryBudget":{"$ref":"#/definitions/retryBudget"},"perHost":{"title":"perHost","type":"object","properties":{"maxConnections":{"$ref":"#/definitions/integer2"},"maxRequests":{"$ref":"#/definitions/integer2"}},"required":[],"additionalProperties":false},"high":{"title":"highCircuitBreakers","type":"object","properties":{"maxConnections":{"$ref":"#/definitions/integer2"},"maxPendingRequests":{"$ref":"#/definitions/integer2"},"maxRequests":{"$ref":"#/definitions/integer2"},"maxRetries":{"$ref":"#/definitions/integer2"},"retryBudget":{"$ref":"#/definitions/retryBudget"}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false}},"required":["name"],"additionalProperties":false}}},"required":["listeners"],"additionalProperties":false};
+const schema6 = {"$schema":"http://json-schema.org/draft-07/schema#","title":"configuration","type":"object","properties":{"$schema":{"$ref":"#/definitions/string"},"workers":{"anyOf":[{"const":"auto"},{"type":"integer","minimum":1,"maximum":1024}]},"pinWorkers":{"$ref":"#/definitions/boolean"},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"admin":{"anyOf":[{"const":false},{"title":"admin","type":"object","properties":{"address":{"$ref":"#/definitions/listenAddress"}},"required":[],"additionalProperties":false}]},"logLevel":{"type":"string","enum":["trace","debug","info","warn","error","off"]},"drainTimeout":{"$ref":"#/definitions/duration"},"watch":{"$ref":"#/definitions/boolean"},"zone":{"$ref":"#/definitions/name"},"localCluster":{"$ref":"#/definitions/name"},"overload":{"title":"overload","type":"object","properties":{"maxConnections":{"$ref":"#/definitions/integer5"},"maxHeapSize":{"$ref":"#/definitions/size"},"interval":{"$ref":"#/definitions/duration"},"actions":{"title":"overloadActions","type":"object","properties":{"stopAcceptingRequests":{"$ref":"#/definitions/number"},"disableKeepAlive":{"$ref":"#/definitions/number"},"closeIdleConnections":{"$ref":"#/definitions/number"},"stopAcceptingConnections":{"$ref":"#/definitions/number"},"rejectIncomingConnections":{"$ref":"#/definitions/number"},"reduceTimeouts":{"title":"reduceTimeouts","type":"object","properties":{"from":{"$ref":"#/definitions/number"},"to":{"$ref":"#/definitions/number"},"idle":{"$ref":"#/definitions/duration"}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"listeners":{"type":"array","items":{"title":"listener","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"address":{"$ref":"#/definitions/listenAddress"},"maxConnections":{"$ref":"#/definitions/integer5"},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"tls":{"title":"tls","type":"object","properties":{"certificates":{"type":"array","items":{"title":"certificate","type":"object","properties":{"cert":{"$ref":"#/definitions/name"},"key":{"$ref":"#/definitions/name"},"serverNames":{"type":"array","items":{"type":"string","format":"serverNameRule"}}},"required":["cert","key"],"additionalProperties":false},"minItems":1},"minVersion":{"type":"string","enum":["TLSv1.2","TLSv1.3"]},"maxVersion":{"type":"string","enum":["TLSv1.2","TLSv1.3"]},"cipherSuites":{"type":"array","items":{"type":"string","format":"cipherName"}},"alpn":{"type":"array","items":{"type":"string","format":"alpnName"}},"clientCa":{"$ref":"#/definitions/name"},"requireClientCertificate":{"$ref":"#/definitions/boolean"},"subjectAltNames":{"$ref":"#/definitions/array4"},"sessionTicketKeys":{"type":"array","items":{"$ref":"#/definitions/string"}}},"required":["certificates"],"additionalProperties":false},"proxyProtocol":{"$ref":"#/definitions/boolean"},"http":{"title":"http","type":"object","properties":{"protocols":{"type":"array","items":{"type":"string","enum":["http1","http2"]},"minItems":1},"serverName":{"anyOf":[{"type":"string","format":"serverName"},{"const":false}]},"useRemoteAddress":{"$ref":"#/definitions/boolean"},"xffNumTrustedHops":{"$ref":"#/definitions/integer3"},"trustedCidrs":{"$ref":"#/definitions/cidr"},"internalCidrs":{"$ref":"#/definitions/cidr"},"normalizePath":{"$ref":"#/definitions/boolean"},"mergeSlashes":{"$ref":"#/definitions/boolean"},"pathWithEscapedSlashes":{"type":"string","enum":["keep","reject","unescapeAndRedirect","unescapeAndForward"]},"headersWithUnderscores":{"type":"string","enum":["allow","drop","reject"]},"maxRequestHeadersSize":{"$ref":"#/definitions/size"},"maxRequestHeaders":{"type":"integer","minimum":1,"maximum":8192},"maxRequestBodySize":{"$ref":"#/definitions/size"},"acceptHttp10":{"$ref":"#/definitions/boolean"},"timeouts":{"title":"timeouts","type":"object","properties":{"idle":{"$ref":"#/definitions/duration"},"requestHeaders":{"$ref":"#/definitions/duration"},"request":{"$ref":"#/definitions/duration"},"streamIdle":{"$ref":"#/definitions/duration"}},"required":[],"additionalProperties":false},"http2":{"title":"http2","type":"object","properties":{"maxConcurrentStreams":{"$ref":"#/definitions/integer6"},"initialStreamWindow":{"$ref":"#/definitions/size"},"initialConnectionWindow":{"$ref":"#/definitions/size"},"keepAliveInterval":{"$ref":"#/definitions/duration"},"keepAliveTimeout":{"$ref":"#/definitions/duration"},"maxOutboundFrames":{"$ref":"#/definitions/integer6"},"maxOutboundControlFrames":{"$ref":"#/definitions/integer6"},"maxConsecutiveEmptyFrames":{"$ref":"#/definitions/integer5"},"maxPriorityFramesPerStream":{"$ref":"#/definitions/integer5"},"maxWindowUpdatesPerDataFrame":{"$ref":"#/definitions/integer6"},"maxContinuationFrames":{"$ref":"#/definitions/integer5"},"prematureResetStreams":{"$ref":"#/definitions/integer5"}},"required":[],"additionalProperties":false},"requestId":{"title":"requestId","type":"object","properties":{"generate":{"$ref":"#/definitions/boolean"},"preserveExternal":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false},"upgrades":{"$ref":"#/definitions/upgrade"},"filters":{"type":"array","items":{"title":"filter","type":"object","properties":{"grpcWeb":{"title":"grpcWeb","type":"object","properties":{},"required":[],"additionalProperties":false},"grpcStats":{"title":"grpcStats","type":"object","properties":{"methods":{"type":"array","items":{"type":"string","format":"grpcMethod"}}},"required":[],"additionalProperties":false},"admissionControl":{"title":"admissionControl","type":"object","properties":{"window":{"$ref":"#/definitions/duration"},"successRatePercent":{"$ref":"#/definitions/number2"},"aggression":{"$ref":"#/definitions/number3"},"maxRejectionPercent":{"$ref":"#/definitions/number2"},"rpsThreshold":{"$ref":"#/definitions/integer5"},"successStatuses":{"$ref":"#/definitions/statusFilter"},"successGrpcStatuses":{"$ref":"#/definitions/array2"},"statPrefix":{"$ref":"#/definitions/name"}},"required":[],"additionalProperties":false},"concurrencyLimit":{"title":"concurrencyLimit","type":"object","properties":{"maxRequests":{"$ref":"#/definitions/integer6"},"status":{"$ref":"#/definitions/integer7"},"statPrefix":{"$ref":"#/definitions/name"}},"required":["maxRequests"],"additionalProperties":false},"adaptiveConcurrency":{"title":"adaptiveConcurrency","type":"object","properties":{"sampleAggregatePercentile":{"$ref":"#/definitions/number2"},"concurrencyUpdateInterval":{"$ref":"#/definitions/duration"},"maxConcurrencyLimit":{"$ref":"#/definitions/integer6"},"minRtt":{"$ref":"#/definitions/minRtt"},"status":{"$ref":"#/definitions/integer7"},"statPrefix":{"$ref":"#/definitions/name"}},"required":[],"additionalProperties":false},"localRateLimit":{"title":"localRateLimit","type":"object","properties":{"maxTokens":{"$ref":"#/definitions/integer8"},"tokensPerFill":{"$ref":"#/definitions/integer8"},"fillInterval":{"$ref":"#/definitions/duration"},"descriptors":{"$ref":"#/definitions/array3"},"enabledPercent":{"$ref":"#/definitions/number2"},"enforcedPercent":{"$ref":"#/definitions/number2"},"status":{"$ref":"#/definitions/integer7"},"headers":{"$ref":"#/definitions/object2"},"rateLimitHeaders":{"$ref":"#/definitions/boolean"},"statPrefix":{"$ref":"#/definitions/name"}},"required":[],"additionalProperties":false},"bandwidthLimit":{"title":"bandwidthLimit","type":"object","properties":{"requestRate":{"$ref":"#/definitions/size"},"responseRate":{"$ref":"#/definitions/size"},"fillInterval":{"$ref":"#/definitions/duration"},"statPrefix":{"$ref":"#/definitions/name"}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false}},"accessLog":{"$ref":"#/definitions/array5"},"routes":{"$ref":"#/definitions/array6"},"virtualHosts":{"type":"array","items":{"title":"virtualHost","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"domains":{"type":"array","items":{"type":"string","format":"domain"},"minItems":1},"requestHeaders":{"$ref":"#/definitions/headerEdits"},"responseHeaders":{"$ref":"#/definitions/headerEdits"},"filters":{"$ref":"#/definitions/routeFilters"},"retry":{"$ref":"#/definitions/retry"},"routes":{"$ref":"#/definitions/array6"}},"required":["domains","routes"],"additionalProperties":false},"minItems":1}},"required":[],"additionalProperties":false},"tcp":{"title":"tcp","type":"object","properties":{"cluster":{"$ref":"#/definitions/name"},"clusters":{"$ref":"#/definitions/array"},"sniRoutes":{"type":"object","propertyNames":{"type":"string","format":"serverNamePattern"},"additionalProperties":{"anyOf":[{"type":"string","format":"name"},{"type":"array","items":{"$ref":"#/definitions/weightedCluster"},"minItems":1}]}},"idleTimeout":{"$ref":"#/definitions/duration"},"maxConnectAttempts":{"$ref":"#/definitions/integer4"},"accessLog":{"$ref":"#/definitions/array5"}},"required":[],"additionalProperties":false}},"required":["address"],"additionalProperties":false},"minItems":1},"clusters":{"type":"array","items":{"title":"cluster","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"type":{"type":"string","enum":["static","strictDns","logicalDns","originalDst"]},"endpoints":{"type":"array","items":{"anyOf":[{"type":"string","format":"endpointAddress"},{"title":"endpoint","type":"object","properties":{"address":{"type":"string","format":"endpointAddress"},"weight":{"type":"integer","minimum":1,"maximum":4294967295},"priority":{"type":"integer","minimum":0,"maximum":128},"zone":{"$ref":"#/definitions/name"},"metadata":{"$ref":"#/definitions/object"}},"required":["address"],"additionalProperties":false}]}},"dnsRefresh":{"$ref":"#/definitions/duration"},"dnsJitter":{"$ref":"#/definitions/duration"},"dnsFailureRefresh":{"title":"dnsFailureRefresh","type":"object","properties":{"base":{"$ref":"#/definitions/duration"},"max":{"$ref":"#/definitions/duration"}},"required":["base"],"additionalProperties":false},"respectDnsTtl":{"$ref":"#/definitions/boolean"},"dnsLookupFamily":{"type":"string","enum":["auto","v4Only","v6Only","v4Preferred","all"]},"dnsResolvers":{"type":"array","items":{"type":"string","format":"resolverAddress"},"minItems":1},"protocol":{"type":"string","enum":["http1","http2","auto"]},"proxyProtocol":{"type":"string","enum":["v1","v2"]},"tls":{"title":"clusterTls","type":"object","properties":{"ca":{"$ref":"#/definitions/name"},"serverName":{"$ref":"#/definitions/authority"},"subjectAltNames":{"$ref":"#/definitions/array4"},"cert":{"$ref":"#/definitions/name"},"key":{"$ref":"#/definitions/name"},"insecureSkipVerify":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false},"connectTimeout":{"$ref":"#/definitions/duration"},"loadBalancing":{"title":"loadBalancing","type":"object","properties":{"policy":{"type":"string","enum":["roundRobin","leastRequest","random","ringHash","maglev","peakEwma"]},"choiceCount":{"type":"integer","minimum":2,"maximum":64},"activeRequestBias":{"$ref":"#/definitions/number4"},"minRingSize":{"$ref":"#/definitions/integer9"},"maxRingSize":{"$ref":"#/definitions/integer9"},"tableSize":{"type":"integer","minimum":2,"maximum":5000011},"hashBalanceFactor":{"type":"integer","minimum":0,"maximum":10000},"slowStart":{"title":"slowStart","type":"object","properties":{"window":{"$ref":"#/definitions/duration"},"aggression":{"$ref":"#/definitions/number4"},"minWeightPercent":{"$ref":"#/definitions/number2"}},"required":["window"],"additionalProperties":false},"panicPercent":{"$ref":"#/definitions/integer3"},"overprovisioningFactor":{"$ref":"#/definitions/number3"},"localityWeighted":{"$ref":"#/definitions/boolean"},"localityWeights":{"type":"object","propertyNames":{"type":"string","format":"name"},"additionalProperties":{"$ref":"#/definitions/integer2"}},"zoneAware":{"anyOf":[{"type":"boolean"},{"title":"zoneAware","type":"object","properties":{"minClusterSize":{"$ref":"#/definitions/integer2"},"routingEnabledPercent":{"$ref":"#/definitions/integer3"},"failTrafficOnPanic":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false}]},"subsets":{"type":"array","items":{"anyOf":[{"type":"array","items":{"$ref":"#/definitions/name"},"minItems":1},{"title":"subset","type":"object","properties":{"keys":{"$ref":"#/definitions/name2"},"fallback":{"type":"string","enum":["none","anyEndpoint","defaultSubset","keysSubset"]},"fallbackKeys":{"$ref":"#/definitions/name2"}},"required":["keys"],"additionalProperties":false}]}},"subsetFallback":{"type":"string","enum":["none","anyEndpoint","defaultSubset"]},"defaultSubset":{"$ref":"#/definitions/object"}},"required":[],"additionalProperties":false},"connections":{"title":"connections","type":"object","properties":{"idleTimeout":{"$ref":"#/definitions/duration"},"maxRequests":{"$ref":"#/definitions/integer5"}},"required":[],"additionalProperties":false},"http2":{"title":"clusterHttp2","type":"object","properties":{"keepAliveInterval":{"$ref":"#/definitions/duration"},"keepAliveTimeout":{"$ref":"#/definitions/duration"}},"required":[],"additionalProperties":false},"healthChecks":{"type":"array","items":{"title":"healthCheck","type":"object","properties":{"http":{"title":"healthCheckHttp","type":"object","properties":{"path":{"$ref":"#/definitions/target"},"host":{"$ref":"#/definitions/optionalAuthority"},"method":{"type":"string","enum":["GET","HEAD","POST","PUT","DELETE","OPTIONS","TRACE","PATCH"]},"headers":{"$ref":"#/definitions/object2"},"expectedStatuses":{"$ref":"#/definitions/statusFilter"},"retriableStatuses":{"type":"array","items":{"$ref":"#/definitions/statusFilter2"}}},"required":["path"],"additionalProperties":false},"tcp":{"title":"healthCheckTcp","type":"object","properties":{"send":{"$ref":"#/definitions/choice4"},"expect":{"type":"array","items":{"$ref":"#/definitions/choice4"}}},"required":[],"additionalProperties":false},"grpc":{"title":"healthCheckGrpc","type":"object","properties":{"service":{"$ref":"#/definitions/string"},"authority":{"$ref":"#/definitions/optionalAuthority"}},"required":[],"additionalProperties":false},"interval":{"$ref":"#/definitions/duration"},"timeout":{"$ref":"#/definitions/duration"},"healthyThreshold":{"$ref":"#/definitions/integer6"},"unhealthyThreshold":{"$ref":"#/definitions/integer6"},"jitter":{"$ref":"#/definitions/duration"},"jitterPercent":{"$ref":"#/definitions/integer3"},"initialJitter":{"$ref":"#/definitions/duration"},"noTrafficInterval":{"$ref":"#/definitions/duration"},"noTrafficHealthyInterval":{"$ref":"#/definitions/duration"},"unhealthyInterval":{"$ref":"#/definitions/duration"},"unhealthyEdgeInterval":{"$ref":"#/definitions/duration"},"healthyEdgeInterval":{"$ref":"#/definitions/duration"},"reuseConnection":{"$ref":"#/definitions/boolean"},"eventLog":{"$ref":"#/definitions/name"},"alwaysLogFailures":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false}},"outlierDetection":{"title":"outlierDetection","type":"object","properties":{"interval":{"$ref":"#/definitions/duration"},"baseEjectionTime":{"$ref":"#/definitions/duration"},"maxEjectionTime":{"$ref":"#/definitions/duration"},"maxEjectionTimeJitter":{"$ref":"#/definitions/duration"},"maxEjectionPercent":{"$ref":"#/definitions/integer3"},"alwaysEjectOneHost":{"$ref":"#/definitions/boolean"},"consecutive5xx":{"$ref":"#/definitions/integer5"},"enforcingConsecutive5xxPercent":{"$ref":"#/definitions/integer3"},"consecutiveGatewayFailure":{"$ref":"#/definitions/integer5"},"enforcingConsecutiveGatewayFailurePercent":{"$ref":"#/definitions/integer3"},"consecutiveLocalOriginFailure":{"$ref":"#/definitions/integer5"},"enforcingConsecutiveLocalOriginFailurePercent":{"$ref":"#/definitions/integer3"},"splitExternalLocalOriginErrors":{"$ref":"#/definitions/boolean"},"successRate":{"title":"outlierSuccessRate","type":"object","properties":{"minimumHosts":{"$ref":"#/definitions/integer5"},"requestVolume":{"$ref":"#/definitions/integer5"},"stdevFactor":{"type":"number","minimum":0,"maximum":1000},"enforcingPercent":{"$ref":"#/definitions/integer3"},"enforcingLocalOriginPercent":{"$ref":"#/definitions/integer3"}},"required":[],"additionalProperties":false},"failurePercentage":{"title":"outlierFailurePercentage","type":"object","properties":{"threshold":{"$ref":"#/definitions/integer3"},"minimumHosts":{"$ref":"#/definitions/integer5"},"requestVolume":{"$ref":"#/definitions/integer5"},"enforcingPercent":{"$ref":"#/definitions/integer3"},"enforcingLocalOriginPercent":{"$ref":"#/definitions/integer3"}},"required":[],"additionalProperties":false},"successfulActiveHealthCheckUnejectHost":{"$ref":"#/definitions/boolean"},"eventLog":{"$ref":"#/definitions/string"}},"required":[],"additionalProperties":false},"circuitBreakers":{"title":"circuitBreakers","type":"object","properties":{"maxConnections":{"$ref":"#/definitions/integer5"},"maxPendingRequests":{"$ref":"#/definitions/integer5"},"maxRequests":{"$ref":"#/definitions/integer5"},"maxRetries":{"$ref":"#/definitions/integer5"},"retryBudget":{"$ref":"#/definitions/retryBudget"},"perHost":{"title":"perHost","type":"object","properties":{"maxConnections":{"$ref":"#/definitions/integer5"},"maxRequests":{"$ref":"#/definitions/integer5"}},"required":[],"additionalProperties":false},"high":{"title":"highCircuitBreakers","type":"object","properties":{"maxConnections":{"$ref":"#/definitions/integer5"},"maxPendingRequests":{"$ref":"#/definitions/integer5"},"maxRequests":{"$ref":"#/definitions/integer5"},"maxRetries":{"$ref":"#/definitions/integer5"},"retryBudget":{"$ref":"#/definitions/retryBudget"}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false}},"required":["name"],"additionalProperties":false}}},"required":["listeners"],"additionalProperties":false};
 const func2 = Object.prototype.hasOwnProperty;
 const schema7 = {"type":"string"};
 
@@ -75,40 +75,61 @@ validate28.errors = vErrors;
 return errors === 0;
 }
 
-const schema11 = {"type":"integer","minimum":0,"maximum":2147483647};
+const schema11 = {"type":"string","format":"name"};
+const formats4 = FORMATS.name;
 
 function validate31(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
-if(!(((typeof data == "number") && (!(data % 1) && !isNaN(data))) && (isFinite(data)))){
-const err0 = {instancePath,schemaPath:"#/definitions/integer2/type",keyword:"type",params:{type: "integer"}};
+if(typeof data === "string"){
+if(!(formats4(data))){
+const err0 = {instancePath,schemaPath:"#/definitions/name/format",keyword:"format",params:{format: "name"}};
 (vErrors ??= []).push(err0);
 errors++;
 }
-if((typeof data == "number") && (isFinite(data))){
-if(data > 2147483647 || isNaN(data)){
-const err1 = {instancePath,schemaPath:"#/definitions/integer2/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+} else {
+const err1 = {instancePath,schemaPath:"#/definitions/name/type",keyword:"type",params:{type: "string"}};
 (vErrors ??= []).push(err1);
 errors++;
-}
-if(data < 0 || isNaN(data)){
-const err2 = {instancePath,schemaPath:"#/definitions/integer2/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
-(vErrors ??= []).push(err2);
-errors++;
-}
 }
 validate31.errors = vErrors;
 return errors === 0;
 }
 
-const schema12 = {"type":["integer","string"],"minimum":0,"format":"size"};
-const formats4 = FORMATS.size;
+const schema12 = {"type":"integer","minimum":0,"maximum":2147483647};
 
-function validate33(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate34(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+let vErrors = null;
+let errors = 0;
+if(!(((typeof data == "number") && (!(data % 1) && !isNaN(data))) && (isFinite(data)))){
+const err0 = {instancePath,schemaPath:"#/definitions/integer5/type",keyword:"type",params:{type: "integer"}};
+(vErrors ??= []).push(err0);
+errors++;
+}
+if((typeof data == "number") && (isFinite(data))){
+if(data > 2147483647 || isNaN(data)){
+const err1 = {instancePath,schemaPath:"#/definitions/integer5/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+(vErrors ??= []).push(err1);
+errors++;
+}
+if(data < 0 || isNaN(data)){
+const err2 = {instancePath,schemaPath:"#/definitions/integer5/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+(vErrors ??= []).push(err2);
+errors++;
+}
+}
+validate34.errors = vErrors;
+return errors === 0;
+}
+
+const schema13 = {"type":["integer","string"],"minimum":0,"format":"size"};
+const formats6 = FORMATS.size;
+
+function validate36(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if((!(((typeof data == "number") && (!(data % 1) && !isNaN(data))) && (isFinite(data)))) && (typeof data !== "string")){
-const err0 = {instancePath,schemaPath:"#/definitions/size/type",keyword:"type",params:{type: schema12.type}};
+const err0 = {instancePath,schemaPath:"#/definitions/size/type",keyword:"type",params:{type: schema13.type}};
 (vErrors ??= []).push(err0);
 errors++;
 }
@@ -120,19 +141,19 @@ errors++;
 }
 }
 if(typeof data === "string"){
-if(!(formats4(data))){
+if(!(formats6(data))){
 const err2 = {instancePath,schemaPath:"#/definitions/size/format",keyword:"format",params:{format: "size"}};
 (vErrors ??= []).push(err2);
 errors++;
 }
 }
-validate33.errors = vErrors;
+validate36.errors = vErrors;
 return errors === 0;
 }
 
-const schema13 = {"type":"number","minimum":0,"maximum":1};
+const schema14 = {"type":"number","minimum":0,"maximum":1};
 
-function validate36(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate39(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if((typeof data == "number") && (isFinite(data))){
@@ -151,37 +172,16 @@ const err2 = {instancePath,schemaPath:"#/definitions/number/type",keyword:"type"
 (vErrors ??= []).push(err2);
 errors++;
 }
-validate36.errors = vErrors;
+validate39.errors = vErrors;
 return errors === 0;
 }
 
-const schema14 = {"type":"string","format":"name"};
-const formats6 = FORMATS.name;
-
-function validate45(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
-let vErrors = null;
-let errors = 0;
-if(typeof data === "string"){
-if(!(formats6(data))){
-const err0 = {instancePath,schemaPath:"#/definitions/name/format",keyword:"format",params:{format: "name"}};
-(vErrors ??= []).push(err0);
-errors++;
-}
-} else {
-const err1 = {instancePath,schemaPath:"#/definitions/name/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err1);
-errors++;
-}
-validate45.errors = vErrors;
-return errors === 0;
-}
-
-const schema15 = {"type":"array","items":{"title":"subjectAltName","type":"object","properties":{"dns":{"$ref":"#/definitions/choice2"},"uri":{"$ref":"#/definitions/choice2"},"ip":{"$ref":"#/definitions/choice2"}},"required":[],"additionalProperties":false}};
+const schema15 = {"type":"array","items":{"title":"subjectAltName","type":"object","properties":{"dns":{"$ref":"#/definitions/choice3"},"uri":{"$ref":"#/definitions/choice3"},"ip":{"$ref":"#/definitions/choice3"}},"required":[],"additionalProperties":false}};
 const schema16 = {"anyOf":[{"type":"string","format":"name"},{"title":"textMatch","type":"object","properties":{"exact":{"$ref":"#/definitions/name"},"prefix":{"$ref":"#/definitions/name"},"suffix":{"$ref":"#/definitions/name"},"contains":{"$ref":"#/definitions/name"},"regex":{"$ref":"#/definitions/regex"}},"required":[],"additionalProperties":false}]};
 const schema17 = {"type":"string","format":"regex"};
 const formats16 = FORMATS.regex;
 
-function validate59(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate61(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(typeof data === "string"){
@@ -195,25 +195,25 @@ const err1 = {instancePath,schemaPath:"#/definitions/regex/type",keyword:"type",
 (vErrors ??= []).push(err1);
 errors++;
 }
-validate59.errors = vErrors;
+validate61.errors = vErrors;
 return errors === 0;
 }
 
 
-function validate54(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate56(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 const _errs0 = errors;
 let valid0 = false;
 const _errs1 = errors;
 if(typeof data === "string"){
-if(!(formats6(data))){
-const err0 = {instancePath,schemaPath:"#/definitions/choice2/anyOf/0/format",keyword:"format",params:{format: "name"}};
+if(!(formats4(data))){
+const err0 = {instancePath,schemaPath:"#/definitions/choice3/anyOf/0/format",keyword:"format",params:{format: "name"}};
 (vErrors ??= []).push(err0);
 errors++;
 }
 } else {
-const err1 = {instancePath,schemaPath:"#/definitions/choice2/anyOf/0/type",keyword:"type",params:{type: "string"}};
+const err1 = {instancePath,schemaPath:"#/definitions/choice3/anyOf/0/type",keyword:"type",params:{type: "string"}};
 (vErrors ??= []).push(err1);
 errors++;
 }
@@ -224,43 +224,43 @@ const _errs3 = errors;
 if(data && typeof data == "object" && !Array.isArray(data)){
 for(const key0 in data){
 if(!(((((key0 === "exact") || (key0 === "prefix")) || (key0 === "suffix")) || (key0 === "contains")) || (key0 === "regex"))){
-const err2 = {instancePath,schemaPath:"#/definitions/choice2/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0}};
+const err2 = {instancePath,schemaPath:"#/definitions/choice3/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0}};
 (vErrors ??= []).push(err2);
 errors++;
 }
 }
 if(data.exact !== undefined){
-if(!(validate45(data.exact, {instancePath:instancePath+"/exact",parentData:data,parentDataProperty:"exact",rootData}))){
-vErrors = vErrors === null ? validate45.errors : vErrors.concat(validate45.errors);
+if(!(validate31(data.exact, {instancePath:instancePath+"/exact",parentData:data,parentDataProperty:"exact",rootData}))){
+vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
 errors = vErrors.length;
 }
 }
 if(data.prefix !== undefined){
-if(!(validate45(data.prefix, {instancePath:instancePath+"/prefix",parentData:data,parentDataProperty:"prefix",rootData}))){
-vErrors = vErrors === null ? validate45.errors : vErrors.concat(validate45.errors);
+if(!(validate31(data.prefix, {instancePath:instancePath+"/prefix",parentData:data,parentDataProperty:"prefix",rootData}))){
+vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
 errors = vErrors.length;
 }
 }
 if(data.suffix !== undefined){
-if(!(validate45(data.suffix, {instancePath:instancePath+"/suffix",parentData:data,parentDataProperty:"suffix",rootData}))){
-vErrors = vErrors === null ? validate45.errors : vErrors.concat(validate45.errors);
+if(!(validate31(data.suffix, {instancePath:instancePath+"/suffix",parentData:data,parentDataProperty:"suffix",rootData}))){
+vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
 errors = vErrors.length;
 }
 }
 if(data.contains !== undefined){
-if(!(validate45(data.contains, {instancePath:instancePath+"/contains",parentData:data,parentDataProperty:"contains",rootData}))){
-vErrors = vErrors === null ? validate45.errors : vErrors.concat(validate45.errors);
+if(!(validate31(data.contains, {instancePath:instancePath+"/contains",parentData:data,parentDataProperty:"contains",rootData}))){
+vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
 errors = vErrors.length;
 }
 }
 if(data.regex !== undefined){
-if(!(validate59(data.regex, {instancePath:instancePath+"/regex",parentData:data,parentDataProperty:"regex",rootData}))){
-vErrors = vErrors === null ? validate59.errors : vErrors.concat(validate59.errors);
+if(!(validate61(data.regex, {instancePath:instancePath+"/regex",parentData:data,parentDataProperty:"regex",rootData}))){
+vErrors = vErrors === null ? validate61.errors : vErrors.concat(validate61.errors);
 errors = vErrors.length;
 }
 }
 } else {
-const err3 = {instancePath,schemaPath:"#/definitions/choice2/anyOf/1/type",keyword:"type",params:{type: "object"}};
+const err3 = {instancePath,schemaPath:"#/definitions/choice3/anyOf/1/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err3);
 errors++;
 }
@@ -268,7 +268,7 @@ var _valid0 = _errs3 === errors;
 valid0 = valid0 || _valid0;
 }
 if(!valid0){
-const err4 = {instancePath,schemaPath:"#/definitions/choice2/anyOf",keyword:"anyOf",params:{}};
+const err4 = {instancePath,schemaPath:"#/definitions/choice3/anyOf",keyword:"anyOf",params:{}};
 (vErrors ??= []).push(err4);
 errors++;
 } else {
@@ -281,12 +281,12 @@ vErrors = null;
 }
 }
 }
-validate54.errors = vErrors;
+validate56.errors = vErrors;
 return errors === 0;
 }
 
 
-function validate53(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate55(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(Array.isArray(data)){
@@ -296,47 +296,47 @@ let data0 = data[i0];
 if(data0 && typeof data0 == "object" && !Array.isArray(data0)){
 for(const key0 in data0){
 if(!(((key0 === "dns") || (key0 === "uri")) || (key0 === "ip"))){
-const err0 = {instancePath:instancePath+"/" + i0,schemaPath:"#/definitions/array2/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0}};
+const err0 = {instancePath:instancePath+"/" + i0,schemaPath:"#/definitions/array4/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0}};
 (vErrors ??= []).push(err0);
 errors++;
 }
 }
 if(data0.dns !== undefined){
-if(!(validate54(data0.dns, {instancePath:instancePath+"/" + i0+"/dns",parentData:data0,parentDataProperty:"dns",rootData}))){
-vErrors = vErrors === null ? validate54.errors : vErrors.concat(validate54.errors);
+if(!(validate56(data0.dns, {instancePath:instancePath+"/" + i0+"/dns",parentData:data0,parentDataProperty:"dns",rootData}))){
+vErrors = vErrors === null ? validate56.errors : vErrors.concat(validate56.errors);
 errors = vErrors.length;
 }
 }
 if(data0.uri !== undefined){
-if(!(validate54(data0.uri, {instancePath:instancePath+"/" + i0+"/uri",parentData:data0,parentDataProperty:"uri",rootData}))){
-vErrors = vErrors === null ? validate54.errors : vErrors.concat(validate54.errors);
+if(!(validate56(data0.uri, {instancePath:instancePath+"/" + i0+"/uri",parentData:data0,parentDataProperty:"uri",rootData}))){
+vErrors = vErrors === null ? validate56.errors : vErrors.concat(validate56.errors);
 errors = vErrors.length;
 }
 }
 if(data0.ip !== undefined){
-if(!(validate54(data0.ip, {instancePath:instancePath+"/" + i0+"/ip",parentData:data0,parentDataProperty:"ip",rootData}))){
-vErrors = vErrors === null ? validate54.errors : vErrors.concat(validate54.errors);
+if(!(validate56(data0.ip, {instancePath:instancePath+"/" + i0+"/ip",parentData:data0,parentDataProperty:"ip",rootData}))){
+vErrors = vErrors === null ? validate56.errors : vErrors.concat(validate56.errors);
 errors = vErrors.length;
 }
 }
 } else {
-const err1 = {instancePath:instancePath+"/" + i0,schemaPath:"#/definitions/array2/items/type",keyword:"type",params:{type: "object"}};
+const err1 = {instancePath:instancePath+"/" + i0,schemaPath:"#/definitions/array4/items/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err1);
 errors++;
 }
 }
 } else {
-const err2 = {instancePath,schemaPath:"#/definitions/array2/type",keyword:"type",params:{type: "array"}};
+const err2 = {instancePath,schemaPath:"#/definitions/array4/type",keyword:"type",params:{type: "array"}};
 (vErrors ??= []).push(err2);
 errors++;
 }
-validate53.errors = vErrors;
+validate55.errors = vErrors;
 return errors === 0;
 }
 
-const schema18 = {"type":"integer","minimum":1,"maximum":2147483647};
+const schema18 = {"type":"integer","minimum":0,"maximum":100};
 
-function validate77(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate70(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(!(((typeof data == "number") && (!(data % 1) && !isNaN(data))) && (isFinite(data)))){
@@ -345,25 +345,82 @@ const err0 = {instancePath,schemaPath:"#/definitions/integer3/type",keyword:"typ
 errors++;
 }
 if((typeof data == "number") && (isFinite(data))){
-if(data > 2147483647 || isNaN(data)){
-const err1 = {instancePath,schemaPath:"#/definitions/integer3/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+if(data > 100 || isNaN(data)){
+const err1 = {instancePath,schemaPath:"#/definitions/integer3/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100}};
 (vErrors ??= []).push(err1);
 errors++;
 }
-if(data < 1 || isNaN(data)){
-const err2 = {instancePath,schemaPath:"#/definitions/integer3/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
+if(data < 0 || isNaN(data)){
+const err2 = {instancePath,schemaPath:"#/definitions/integer3/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 (vErrors ??= []).push(err2);
 errors++;
 }
 }
-validate77.errors = vErrors;
+validate70.errors = vErrors;
 return errors === 0;
 }
 
-const schema19 = {"type":"array","items":{"type":"string","format":"upgrade"}};
+const schema19 = {"type":"array","items":{"type":"string","format":"cidr"}};
+const formats20 = FORMATS.cidr;
+
+function validate72(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+let vErrors = null;
+let errors = 0;
+if(Array.isArray(data)){
+const len0 = data.length;
+for(let i0=0; i0<len0; i0++){
+let data0 = data[i0];
+if(typeof data0 === "string"){
+if(!(formats20(data0))){
+const err0 = {instancePath:instancePath+"/" + i0,schemaPath:"#/definitions/cidr/items/format",keyword:"format",params:{format: "cidr"}};
+(vErrors ??= []).push(err0);
+errors++;
+}
+} else {
+const err1 = {instancePath:instancePath+"/" + i0,schemaPath:"#/definitions/cidr/items/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err1);
+errors++;
+}
+}
+} else {
+const err2 = {instancePath,schemaPath:"#/definitions/cidr/type",keyword:"type",params:{type: "array"}};
+(vErrors ??= []).push(err2);
+errors++;
+}
+validate72.errors = vErrors;
+return errors === 0;
+}
+
+const schema20 = {"type":"integer","minimum":1,"maximum":2147483647};
+
+function validate84(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+let vErrors = null;
+let errors = 0;
+if(!(((typeof data == "number") && (!(data % 1) && !isNaN(data))) && (isFinite(data)))){
+const err0 = {instancePath,schemaPath:"#/definitions/integer6/type",keyword:"type",params:{type: "integer"}};
+(vErrors ??= []).push(err0);
+errors++;
+}
+if((typeof data == "number") && (isFinite(data))){
+if(data > 2147483647 || isNaN(data)){
+const err1 = {instancePath,schemaPath:"#/definitions/integer6/maximum",keyword:"maximum",params:{comparison: "<=", limit: 2147483647}};
+(vErrors ??= []).push(err1);
+errors++;
+}
+if(data < 1 || isNaN(data)){
+const err2 = {instancePath,schemaPath:"#/definitions/integer6/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
+(vErrors ??= []).push(err2);
+errors++;
+}
+}
+validate84.errors = vErrors;
+return errors === 0;
+}
+
+const schema21 = {"type":"array","items":{"type":"string","format":"upgrade"}};
 const formats22 = FORMATS.upgrade;
 
-function validate92(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate99(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(Array.isArray(data)){
@@ -387,14 +444,586 @@ const err2 = {instancePath,schemaPath:"#/definitions/upgrade/type",keyword:"type
 (vErrors ??= []).push(err2);
 errors++;
 }
-validate92.errors = vErrors;
+validate99.errors = vErrors;
 return errors === 0;
 }
 
-const schema20 = {"type":"array","items":{"title":"accessLog","type":"object","properties":{"path":{"$ref":"#/definitions/name"},"format":{"$ref":"#/definitions/string"},"json":{"type":"object"},"filter":{"title":"accessLogFilter","type":"object","properties":{"status":{"type":"string","format":"statusFilter"}},"required":[],"additionalProperties":false}},"required":["path"],"additionalProperties":false}};
+const schema22 = {"type":"number","minimum":0,"maximum":100};
+
+function validate102(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+let vErrors = null;
+let errors = 0;
+if((typeof data == "number") && (isFinite(data))){
+if(data > 100 || isNaN(data)){
+const err0 = {instancePath,schemaPath:"#/definitions/number2/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100}};
+(vErrors ??= []).push(err0);
+errors++;
+}
+if(data < 0 || isNaN(data)){
+const err1 = {instancePath,schemaPath:"#/definitions/number2/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+(vErrors ??= []).push(err1);
+errors++;
+}
+} else {
+const err2 = {instancePath,schemaPath:"#/definitions/number2/type",keyword:"type",params:{type: "number"}};
+(vErrors ??= []).push(err2);
+errors++;
+}
+validate102.errors = vErrors;
+return errors === 0;
+}
+
+const schema23 = {"type":"number","minimum":1,"maximum":100};
+
+function validate104(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+let vErrors = null;
+let errors = 0;
+if((typeof data == "number") && (isFinite(data))){
+if(data > 100 || isNaN(data)){
+const err0 = {instancePath,schemaPath:"#/definitions/number3/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100}};
+(vErrors ??= []).push(err0);
+errors++;
+}
+if(data < 1 || isNaN(data)){
+const err1 = {instancePath,schemaPath:"#/definitions/number3/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
+(vErrors ??= []).push(err1);
+errors++;
+}
+} else {
+const err2 = {instancePath,schemaPath:"#/definitions/number3/type",keyword:"type",params:{type: "number"}};
+(vErrors ??= []).push(err2);
+errors++;
+}
+validate104.errors = vErrors;
+return errors === 0;
+}
+
+const schema24 = {"type":"array","items":{"$ref":"#/definitions/statusFilter2"},"minItems":1};
+const schema25 = {"type":"string","format":"statusFilter"};
 const formats26 = FORMATS.statusFilter;
 
-function validate94(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate109(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+let vErrors = null;
+let errors = 0;
+if(typeof data === "string"){
+if(!(formats26(data))){
+const err0 = {instancePath,schemaPath:"#/definitions/statusFilter2/format",keyword:"format",params:{format: "statusFilter"}};
+(vErrors ??= []).push(err0);
+errors++;
+}
+} else {
+const err1 = {instancePath,schemaPath:"#/definitions/statusFilter2/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err1);
+errors++;
+}
+validate109.errors = vErrors;
+return errors === 0;
+}
+
+
+function validate108(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+let vErrors = null;
+let errors = 0;
+if(Array.isArray(data)){
+if(data.length < 1){
+const err0 = {instancePath,schemaPath:"#/definitions/statusFilter/minItems",keyword:"minItems",params:{limit: 1}};
+(vErrors ??= []).push(err0);
+errors++;
+}
+const len0 = data.length;
+for(let i0=0; i0<len0; i0++){
+if(!(validate109(data[i0], {instancePath:instancePath+"/" + i0,parentData:data,parentDataProperty:i0,rootData}))){
+vErrors = vErrors === null ? validate109.errors : vErrors.concat(validate109.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err1 = {instancePath,schemaPath:"#/definitions/statusFilter/type",keyword:"type",params:{type: "array"}};
+(vErrors ??= []).push(err1);
+errors++;
+}
+validate108.errors = vErrors;
+return errors === 0;
+}
+
+const schema26 = {"type":"array","items":{"type":"integer","minimum":0,"maximum":16},"minItems":1};
+
+function validate112(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+let vErrors = null;
+let errors = 0;
+if(Array.isArray(data)){
+if(data.length < 1){
+const err0 = {instancePath,schemaPath:"#/definitions/array2/minItems",keyword:"minItems",params:{limit: 1}};
+(vErrors ??= []).push(err0);
+errors++;
+}
+const len0 = data.length;
+for(let i0=0; i0<len0; i0++){
+let data0 = data[i0];
+if(!(((typeof data0 == "number") && (!(data0 % 1) && !isNaN(data0))) && (isFinite(data0)))){
+const err1 = {instancePath:instancePath+"/" + i0,schemaPath:"#/definitions/array2/items/type",keyword:"type",params:{type: "integer"}};
+(vErrors ??= []).push(err1);
+errors++;
+}
+if((typeof data0 == "number") && (isFinite(data0))){
+if(data0 > 16 || isNaN(data0)){
+const err2 = {instancePath:instancePath+"/" + i0,schemaPath:"#/definitions/array2/items/maximum",keyword:"maximum",params:{comparison: "<=", limit: 16}};
+(vErrors ??= []).push(err2);
+errors++;
+}
+if(data0 < 0 || isNaN(data0)){
+const err3 = {instancePath:instancePath+"/" + i0,schemaPath:"#/definitions/array2/items/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+(vErrors ??= []).push(err3);
+errors++;
+}
+}
+}
+} else {
+const err4 = {instancePath,schemaPath:"#/definitions/array2/type",keyword:"type",params:{type: "array"}};
+(vErrors ??= []).push(err4);
+errors++;
+}
+validate112.errors = vErrors;
+return errors === 0;
+}
+
+const schema27 = {"type":"integer","minimum":400,"maximum":599};
+
+function validate116(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+let vErrors = null;
+let errors = 0;
+if(!(((typeof data == "number") && (!(data % 1) && !isNaN(data))) && (isFinite(data)))){
+const err0 = {instancePath,schemaPath:"#/definitions/integer7/type",keyword:"type",params:{type: "integer"}};
+(vErrors ??= []).push(err0);
+errors++;
+}
+if((typeof data == "number") && (isFinite(data))){
+if(data > 599 || isNaN(data)){
+const err1 = {instancePath,schemaPath:"#/definitions/integer7/maximum",keyword:"maximum",params:{comparison: "<=", limit: 599}};
+(vErrors ??= []).push(err1);
+errors++;
+}
+if(data < 400 || isNaN(data)){
+const err2 = {instancePath,schemaPath:"#/definitions/integer7/minimum",keyword:"minimum",params:{comparison: ">=", limit: 400}};
+(vErrors ??= []).push(err2);
+errors++;
+}
+}
+validate116.errors = vErrors;
+return errors === 0;
+}
+
+const schema28 = {"title":"minRtt","type":"object","properties":{"interval":{"$ref":"#/definitions/duration"},"fixed":{"$ref":"#/definitions/duration"},"requestCount":{"type":"integer","minimum":1,"maximum":1000000},"jitterPercent":{"$ref":"#/definitions/number2"},"minConcurrency":{"$ref":"#/definitions/integer6"},"bufferPercent":{"$ref":"#/definitions/number2"}},"required":[],"additionalProperties":false};
+
+function validate122(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+let vErrors = null;
+let errors = 0;
+if(data && typeof data == "object" && !Array.isArray(data)){
+for(const key0 in data){
+if(!((((((key0 === "interval") || (key0 === "fixed")) || (key0 === "requestCount")) || (key0 === "jitterPercent")) || (key0 === "minConcurrency")) || (key0 === "bufferPercent"))){
+const err0 = {instancePath,schemaPath:"#/definitions/minRtt/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0}};
+(vErrors ??= []).push(err0);
+errors++;
+}
+}
+if(data.interval !== undefined){
+if(!(validate28(data.interval, {instancePath:instancePath+"/interval",parentData:data,parentDataProperty:"interval",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+if(data.fixed !== undefined){
+if(!(validate28(data.fixed, {instancePath:instancePath+"/fixed",parentData:data,parentDataProperty:"fixed",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+if(data.requestCount !== undefined){
+let data2 = data.requestCount;
+if(!(((typeof data2 == "number") && (!(data2 % 1) && !isNaN(data2))) && (isFinite(data2)))){
+const err1 = {instancePath:instancePath+"/requestCount",schemaPath:"#/definitions/minRtt/properties/requestCount/type",keyword:"type",params:{type: "integer"}};
+(vErrors ??= []).push(err1);
+errors++;
+}
+if((typeof data2 == "number") && (isFinite(data2))){
+if(data2 > 1000000 || isNaN(data2)){
+const err2 = {instancePath:instancePath+"/requestCount",schemaPath:"#/definitions/minRtt/properties/requestCount/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000}};
+(vErrors ??= []).push(err2);
+errors++;
+}
+if(data2 < 1 || isNaN(data2)){
+const err3 = {instancePath:instancePath+"/requestCount",schemaPath:"#/definitions/minRtt/properties/requestCount/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
+(vErrors ??= []).push(err3);
+errors++;
+}
+}
+}
+if(data.jitterPercent !== undefined){
+if(!(validate102(data.jitterPercent, {instancePath:instancePath+"/jitterPercent",parentData:data,parentDataProperty:"jitterPercent",rootData}))){
+vErrors = vErrors === null ? validate102.errors : vErrors.concat(validate102.errors);
+errors = vErrors.length;
+}
+}
+if(data.minConcurrency !== undefined){
+if(!(validate84(data.minConcurrency, {instancePath:instancePath+"/minConcurrency",parentData:data,parentDataProperty:"minConcurrency",rootData}))){
+vErrors = vErrors === null ? validate84.errors : vErrors.concat(validate84.errors);
+errors = vErrors.length;
+}
+}
+if(data.bufferPercent !== undefined){
+if(!(validate102(data.bufferPercent, {instancePath:instancePath+"/bufferPercent",parentData:data,parentDataProperty:"bufferPercent",rootData}))){
+vErrors = vErrors === null ? validate102.errors : vErrors.concat(validate102.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err4 = {instancePath,schemaPath:"#/definitions/minRtt/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err4);
+errors++;
+}
+validate122.errors = vErrors;
+return errors === 0;
+}
+
+const schema29 = {"type":"integer","minimum":1,"maximum":268435456};
+
+function validate131(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+let vErrors = null;
+let errors = 0;
+if(!(((typeof data == "number") && (!(data % 1) && !isNaN(data))) && (isFinite(data)))){
+const err0 = {instancePath,schemaPath:"#/definitions/integer8/type",keyword:"type",params:{type: "integer"}};
+(vErrors ??= []).push(err0);
+errors++;
+}
+if((typeof data == "number") && (isFinite(data))){
+if(data > 268435456 || isNaN(data)){
+const err1 = {instancePath,schemaPath:"#/definitions/integer8/maximum",keyword:"maximum",params:{comparison: "<=", limit: 268435456}};
+(vErrors ??= []).push(err1);
+errors++;
+}
+if(data < 1 || isNaN(data)){
+const err2 = {instancePath,schemaPath:"#/definitions/integer8/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
+(vErrors ??= []).push(err2);
+errors++;
+}
+}
+validate131.errors = vErrors;
+return errors === 0;
+}
+
+const schema30 = {"type":"array","items":{"title":"descriptor","type":"object","properties":{"entries":{"type":"array","items":{"title":"descriptorEntry","type":"object","properties":{"header":{"$ref":"#/definitions/headerName"},"value":{"$ref":"#/definitions/headerValue"},"remoteAddress":{"anyOf":[{"type":"string","format":"cidr"},{"const":true}]},"path":{"$ref":"#/definitions/path"},"prefix":{"$ref":"#/definitions/path"},"method":{"$ref":"#/definitions/method"}},"required":[],"additionalProperties":false},"minItems":1},"maxTokens":{"$ref":"#/definitions/integer8"},"tokensPerFill":{"$ref":"#/definitions/integer8"},"fillInterval":{"$ref":"#/definitions/duration"},"maxValues":{"type":"integer","minimum":8,"maximum":65536}},"required":["entries","maxTokens"],"additionalProperties":false}};
+const schema31 = {"type":"string","format":"headerName"};
+const formats28 = FORMATS.headerName;
+
+function validate136(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+let vErrors = null;
+let errors = 0;
+if(typeof data === "string"){
+if(!(formats28(data))){
+const err0 = {instancePath,schemaPath:"#/definitions/headerName/format",keyword:"format",params:{format: "headerName"}};
+(vErrors ??= []).push(err0);
+errors++;
+}
+} else {
+const err1 = {instancePath,schemaPath:"#/definitions/headerName/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err1);
+errors++;
+}
+validate136.errors = vErrors;
+return errors === 0;
+}
+
+const schema32 = {"type":"string","format":"headerValue"};
+const formats30 = FORMATS.headerValue;
+
+function validate138(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+let vErrors = null;
+let errors = 0;
+if(typeof data === "string"){
+if(!(formats30(data))){
+const err0 = {instancePath,schemaPath:"#/definitions/headerValue/format",keyword:"format",params:{format: "headerValue"}};
+(vErrors ??= []).push(err0);
+errors++;
+}
+} else {
+const err1 = {instancePath,schemaPath:"#/definitions/headerValue/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err1);
+errors++;
+}
+validate138.errors = vErrors;
+return errors === 0;
+}
+
+const schema33 = {"type":"string","format":"path"};
+const formats34 = FORMATS.path;
+
+function validate140(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+let vErrors = null;
+let errors = 0;
+if(typeof data === "string"){
+if(!(formats34(data))){
+const err0 = {instancePath,schemaPath:"#/definitions/path/format",keyword:"format",params:{format: "path"}};
+(vErrors ??= []).push(err0);
+errors++;
+}
+} else {
+const err1 = {instancePath,schemaPath:"#/definitions/path/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err1);
+errors++;
+}
+validate140.errors = vErrors;
+return errors === 0;
+}
+
+const schema34 = {"type":"string","format":"method"};
+const formats36 = FORMATS.method;
+
+function validate143(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+let vErrors = null;
+let errors = 0;
+if(typeof data === "string"){
+if(!(formats36(data))){
+const err0 = {instancePath,schemaPath:"#/definitions/method/format",keyword:"format",params:{format: "method"}};
+(vErrors ??= []).push(err0);
+errors++;
+}
+} else {
+const err1 = {instancePath,schemaPath:"#/definitions/method/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err1);
+errors++;
+}
+validate143.errors = vErrors;
+return errors === 0;
+}
+
+
+function validate135(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+let vErrors = null;
+let errors = 0;
+if(Array.isArray(data)){
+const len0 = data.length;
+for(let i0=0; i0<len0; i0++){
+let data0 = data[i0];
+if(data0 && typeof data0 == "object" && !Array.isArray(data0)){
+if(data0.entries === undefined){
+const err0 = {instancePath:instancePath+"/" + i0,schemaPath:"#/definitions/array3/items/required",keyword:"required",params:{missingProperty: "entries"}};
+(vErrors ??= []).push(err0);
+errors++;
+}
+if(data0.maxTokens === undefined){
+const err1 = {instancePath:instancePath+"/" + i0,schemaPath:"#/definitions/array3/items/required",keyword:"required",params:{missingProperty: "maxTokens"}};
+(vErrors ??= []).push(err1);
+errors++;
+}
+for(const key0 in data0){
+if(!(((((key0 === "entries") || (key0 === "maxTokens")) || (key0 === "tokensPerFill")) || (key0 === "fillInterval")) || (key0 === "maxValues"))){
+const err2 = {instancePath:instancePath+"/" + i0,schemaPath:"#/definitions/array3/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0}};
+(vErrors ??= []).push(err2);
+errors++;
+}
+}
+if(data0.entries !== undefined){
+let data1 = data0.entries;
+if(Array.isArray(data1)){
+if(data1.length < 1){
+const err3 = {instancePath:instancePath+"/" + i0+"/entries",schemaPath:"#/definitions/array3/items/properties/entries/minItems",keyword:"minItems",params:{limit: 1}};
+(vErrors ??= []).push(err3);
+errors++;
+}
+const len1 = data1.length;
+for(let i1=0; i1<len1; i1++){
+let data2 = data1[i1];
+if(data2 && typeof data2 == "object" && !Array.isArray(data2)){
+for(const key1 in data2){
+if(!((((((key1 === "header") || (key1 === "value")) || (key1 === "remoteAddress")) || (key1 === "path")) || (key1 === "prefix")) || (key1 === "method"))){
+const err4 = {instancePath:instancePath+"/" + i0+"/entries/" + i1,schemaPath:"#/definitions/array3/items/properties/entries/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key1}};
+(vErrors ??= []).push(err4);
+errors++;
+}
+}
+if(data2.header !== undefined){
+if(!(validate136(data2.header, {instancePath:instancePath+"/" + i0+"/entries/" + i1+"/header",parentData:data2,parentDataProperty:"header",rootData}))){
+vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
+errors = vErrors.length;
+}
+}
+if(data2.value !== undefined){
+if(!(validate138(data2.value, {instancePath:instancePath+"/" + i0+"/entries/" + i1+"/value",parentData:data2,parentDataProperty:"value",rootData}))){
+vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
+errors = vErrors.length;
+}
+}
+if(data2.remoteAddress !== undefined){
+let data5 = data2.remoteAddress;
+const _errs12 = errors;
+let valid6 = false;
+const _errs13 = errors;
+if(typeof data5 === "string"){
+if(!(formats20(data5))){
+const err5 = {instancePath:instancePath+"/" + i0+"/entries/" + i1+"/remoteAddress",schemaPath:"#/definitions/array3/items/properties/entries/items/properties/remoteAddress/anyOf/0/format",keyword:"format",params:{format: "cidr"}};
+(vErrors ??= []).push(err5);
+errors++;
+}
+} else {
+const err6 = {instancePath:instancePath+"/" + i0+"/entries/" + i1+"/remoteAddress",schemaPath:"#/definitions/array3/items/properties/entries/items/properties/remoteAddress/anyOf/0/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err6);
+errors++;
+}
+var _valid0 = _errs13 === errors;
+valid6 = valid6 || _valid0;
+if(!valid6){
+const _errs15 = errors;
+if(true !== data5){
+const err7 = {instancePath:instancePath+"/" + i0+"/entries/" + i1+"/remoteAddress",schemaPath:"#/definitions/array3/items/properties/entries/items/properties/remoteAddress/anyOf/1/const",keyword:"const",params:{allowedValue: true}};
+(vErrors ??= []).push(err7);
+errors++;
+}
+var _valid0 = _errs15 === errors;
+valid6 = valid6 || _valid0;
+}
+if(!valid6){
+const err8 = {instancePath:instancePath+"/" + i0+"/entries/" + i1+"/remoteAddress",schemaPath:"#/definitions/array3/items/properties/entries/items/properties/remoteAddress/anyOf",keyword:"anyOf",params:{}};
+(vErrors ??= []).push(err8);
+errors++;
+} else {
+errors = _errs12;
+if(vErrors !== null){
+if(_errs12){
+vErrors.length = _errs12;
+} else {
+vErrors = null;
+}
+}
+}
+}
+if(data2.path !== undefined){
+if(!(validate140(data2.path, {instancePath:instancePath+"/" + i0+"/entries/" + i1+"/path",parentData:data2,parentDataProperty:"path",rootData}))){
+vErrors = vErrors === null ? validate140.errors : vErrors.concat(validate140.errors);
+errors = vErrors.length;
+}
+}
+if(data2.prefix !== undefined){
+if(!(validate140(data2.prefix, {instancePath:instancePath+"/" + i0+"/entries/" + i1+"/prefix",parentData:data2,parentDataProperty:"prefix",rootData}))){
+vErrors = vErrors === null ? validate140.errors : vErrors.concat(validate140.errors);
+errors = vErrors.length;
+}
+}
+if(data2.method !== undefined){
+if(!(validate143(data2.method, {instancePath:instancePath+"/" + i0+"/entries/" + i1+"/method",parentData:data2,parentDataProperty:"method",rootData}))){
+vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err9 = {instancePath:instancePath+"/" + i0+"/entries/" + i1,schemaPath:"#/definitions/array3/items/properties/entries/items/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err9);
+errors++;
+}
+}
+} else {
+const err10 = {instancePath:instancePath+"/" + i0+"/entries",schemaPath:"#/definitions/array3/items/properties/entries/type",keyword:"type",params:{type: "array"}};
+(vErrors ??= []).push(err10);
+errors++;
+}
+}
+if(data0.maxTokens !== undefined){
+if(!(validate131(data0.maxTokens, {instancePath:instancePath+"/" + i0+"/maxTokens",parentData:data0,parentDataProperty:"maxTokens",rootData}))){
+vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
+errors = vErrors.length;
+}
+}
+if(data0.tokensPerFill !== undefined){
+if(!(validate131(data0.tokensPerFill, {instancePath:instancePath+"/" + i0+"/tokensPerFill",parentData:data0,parentDataProperty:"tokensPerFill",rootData}))){
+vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
+errors = vErrors.length;
+}
+}
+if(data0.fillInterval !== undefined){
+if(!(validate28(data0.fillInterval, {instancePath:instancePath+"/" + i0+"/fillInterval",parentData:data0,parentDataProperty:"fillInterval",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+if(data0.maxValues !== undefined){
+let data12 = data0.maxValues;
+if(!(((typeof data12 == "number") && (!(data12 % 1) && !isNaN(data12))) && (isFinite(data12)))){
+const err11 = {instancePath:instancePath+"/" + i0+"/maxValues",schemaPath:"#/definitions/array3/items/properties/maxValues/type",keyword:"type",params:{type: "integer"}};
+(vErrors ??= []).push(err11);
+errors++;
+}
+if((typeof data12 == "number") && (isFinite(data12))){
+if(data12 > 65536 || isNaN(data12)){
+const err12 = {instancePath:instancePath+"/" + i0+"/maxValues",schemaPath:"#/definitions/array3/items/properties/maxValues/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65536}};
+(vErrors ??= []).push(err12);
+errors++;
+}
+if(data12 < 8 || isNaN(data12)){
+const err13 = {instancePath:instancePath+"/" + i0+"/maxValues",schemaPath:"#/definitions/array3/items/properties/maxValues/minimum",keyword:"minimum",params:{comparison: ">=", limit: 8}};
+(vErrors ??= []).push(err13);
+errors++;
+}
+}
+}
+} else {
+const err14 = {instancePath:instancePath+"/" + i0,schemaPath:"#/definitions/array3/items/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err14);
+errors++;
+}
+}
+} else {
+const err15 = {instancePath,schemaPath:"#/definitions/array3/type",keyword:"type",params:{type: "array"}};
+(vErrors ??= []).push(err15);
+errors++;
+}
+validate135.errors = vErrors;
+return errors === 0;
+}
+
+const schema35 = {"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"$ref":"#/definitions/headerValue"}};
+const formats38 = FORMATS.editedHeader;
+
+function validate152(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+let vErrors = null;
+let errors = 0;
+if(data && typeof data == "object" && !Array.isArray(data)){
+for(const key0 in data){
+const _errs1 = errors;
+if(typeof key0 === "string"){
+if(!(formats38(key0))){
+const err0 = {instancePath,schemaPath:"#/definitions/object2/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key0};
+(vErrors ??= []).push(err0);
+errors++;
+}
+} else {
+const err1 = {instancePath,schemaPath:"#/definitions/object2/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key0};
+(vErrors ??= []).push(err1);
+errors++;
+}
+var valid0 = _errs1 === errors;
+if(!valid0){
+const err2 = {instancePath,schemaPath:"#/definitions/object2/propertyNames",keyword:"propertyNames",params:{propertyName: key0}};
+(vErrors ??= []).push(err2);
+errors++;
+}
+}
+for(const key1 in data){
+if(!(validate138(data[key1], {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1"),parentData:data,parentDataProperty:key1,rootData}))){
+vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err3 = {instancePath,schemaPath:"#/definitions/object2/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err3);
+errors++;
+}
+validate152.errors = vErrors;
+return errors === 0;
+}
+
+const schema36 = {"type":"array","items":{"title":"accessLog","type":"object","properties":{"path":{"$ref":"#/definitions/name"},"format":{"$ref":"#/definitions/string"},"json":{"type":"object"},"filter":{"title":"accessLogFilter","type":"object","properties":{"status":{"$ref":"#/definitions/statusFilter2"}},"required":[],"additionalProperties":false}},"required":["path"],"additionalProperties":false}};
+
+function validate161(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(Array.isArray(data)){
@@ -403,20 +1032,20 @@ for(let i0=0; i0<len0; i0++){
 let data0 = data[i0];
 if(data0 && typeof data0 == "object" && !Array.isArray(data0)){
 if(data0.path === undefined){
-const err0 = {instancePath:instancePath+"/" + i0,schemaPath:"#/definitions/array3/items/required",keyword:"required",params:{missingProperty: "path"}};
+const err0 = {instancePath:instancePath+"/" + i0,schemaPath:"#/definitions/array5/items/required",keyword:"required",params:{missingProperty: "path"}};
 (vErrors ??= []).push(err0);
 errors++;
 }
 for(const key0 in data0){
 if(!((((key0 === "path") || (key0 === "format")) || (key0 === "json")) || (key0 === "filter"))){
-const err1 = {instancePath:instancePath+"/" + i0,schemaPath:"#/definitions/array3/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0}};
+const err1 = {instancePath:instancePath+"/" + i0,schemaPath:"#/definitions/array5/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0}};
 (vErrors ??= []).push(err1);
 errors++;
 }
 }
 if(data0.path !== undefined){
-if(!(validate45(data0.path, {instancePath:instancePath+"/" + i0+"/path",parentData:data0,parentDataProperty:"path",rootData}))){
-vErrors = vErrors === null ? validate45.errors : vErrors.concat(validate45.errors);
+if(!(validate31(data0.path, {instancePath:instancePath+"/" + i0+"/path",parentData:data0,parentDataProperty:"path",rootData}))){
+vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
 errors = vErrors.length;
 }
 }
@@ -429,7 +1058,7 @@ errors = vErrors.length;
 if(data0.json !== undefined){
 let data3 = data0.json;
 if(!(data3 && typeof data3 == "object" && !Array.isArray(data3))){
-const err2 = {instancePath:instancePath+"/" + i0+"/json",schemaPath:"#/definitions/array3/items/properties/json/type",keyword:"type",params:{type: "object"}};
+const err2 = {instancePath:instancePath+"/" + i0+"/json",schemaPath:"#/definitions/array5/items/properties/json/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err2);
 errors++;
 }
@@ -439,73 +1068,44 @@ let data4 = data0.filter;
 if(data4 && typeof data4 == "object" && !Array.isArray(data4)){
 for(const key1 in data4){
 if(!(key1 === "status")){
-const err3 = {instancePath:instancePath+"/" + i0+"/filter",schemaPath:"#/definitions/array3/items/properties/filter/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key1}};
+const err3 = {instancePath:instancePath+"/" + i0+"/filter",schemaPath:"#/definitions/array5/items/properties/filter/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key1}};
 (vErrors ??= []).push(err3);
 errors++;
 }
 }
 if(data4.status !== undefined){
-let data5 = data4.status;
-if(typeof data5 === "string"){
-if(!(formats26(data5))){
-const err4 = {instancePath:instancePath+"/" + i0+"/filter/status",schemaPath:"#/definitions/array3/items/properties/filter/properties/status/format",keyword:"format",params:{format: "statusFilter"}};
+if(!(validate109(data4.status, {instancePath:instancePath+"/" + i0+"/filter/status",parentData:data4,parentDataProperty:"status",rootData}))){
+vErrors = vErrors === null ? validate109.errors : vErrors.concat(validate109.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err4 = {instancePath:instancePath+"/" + i0+"/filter",schemaPath:"#/definitions/array5/items/properties/filter/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err4);
 errors++;
 }
+}
 } else {
-const err5 = {instancePath:instancePath+"/" + i0+"/filter/status",schemaPath:"#/definitions/array3/items/properties/filter/properties/status/type",keyword:"type",params:{type: "string"}};
+const err5 = {instancePath:instancePath+"/" + i0,schemaPath:"#/definitions/array5/items/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err5);
 errors++;
 }
 }
 } else {
-const err6 = {instancePath:instancePath+"/" + i0+"/filter",schemaPath:"#/definitions/array3/items/properties/filter/type",keyword:"type",params:{type: "object"}};
+const err6 = {instancePath,schemaPath:"#/definitions/array5/type",keyword:"type",params:{type: "array"}};
 (vErrors ??= []).push(err6);
 errors++;
 }
-}
-} else {
-const err7 = {instancePath:instancePath+"/" + i0,schemaPath:"#/definitions/array3/items/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err7);
-errors++;
-}
-}
-} else {
-const err8 = {instancePath,schemaPath:"#/definitions/array3/type",keyword:"type",params:{type: "array"}};
-(vErrors ??= []).push(err8);
-errors++;
-}
-validate94.errors = vErrors;
+validate161.errors = vErrors;
 return errors === 0;
 }
 
-const schema21 = {"type":"array","items":{"$ref":"#/definitions/route"}};
-const schema22 = {"title":"route","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"match":{"title":"match","type":"object","properties":{"path":{"type":"string","format":"exactPath"},"prefix":{"$ref":"#/definitions/path"},"pathSeparatedPrefix":{"type":"string","format":"separatedPrefix"},"regex":{"$ref":"#/definitions/regex"},"template":{"type":"string","format":"template"},"connect":{"$ref":"#/definitions/boolean"},"caseSensitive":{"$ref":"#/definitions/boolean"},"methods":{"type":"array","items":{"type":"string","format":"method"}},"headers":{"type":"object","propertyNames":{"type":"string","format":"matchedHeader"},"additionalProperties":{"$ref":"#/definitions/choice"}},"query":{"type":"object","propertyNames":{"type":"string","format":"name"},"additionalProperties":{"$ref":"#/definitions/choice"}},"fraction":{"$ref":"#/definitions/number"},"tls":{"title":"matchTls","type":"object","properties":{"clientCertificate":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"forward":{"title":"forward","type":"object","properties":{"cluster":{"$ref":"#/definitions/name"},"clusters":{"$ref":"#/definitions/array"},"clusterHeader":{"type":"string","format":"headerName"},"priority":{"type":"string","enum":["default","high"]},"timeout":{"$ref":"#/definitions/duration"},"idleTimeout":{"$ref":"#/definitions/duration"},"grpcTimeoutHeaderMax":{"$ref":"#/definitions/duration"},"upgrades":{"$ref":"#/definitions/upgrade"},"rewrite":{"title":"rewrite","type":"object","properties":{"prefix":{"$ref":"#/definitions/path"},"regex":{"title":"regexRewrite","type":"object","properties":{"pattern":{"$ref":"#/definitions/regex"},"substitution":{"type":"string","format":"substitution"}},"required":["pattern","substitution"],"additionalProperties":false},"path":{"$ref":"#/definitions/path"},"host":{"$ref":"#/definitions/authority"},"hostFrom":{"type":"string","enum":["upstream"]}},"required":[],"additionalProperties":false},"requestHeaders":{"$ref":"#/definitions/headerEdits"},"responseHeaders":{"$ref":"#/definitions/headerEdits"}},"required":[],"additionalProperties":false},"redirect":{"title":"redirect","type":"object","properties":{"scheme":{"type":"string","enum":["http","https"]},"host":{"type":"string","format":"optionalAuthority"},"port":{"type":"integer","minimum":0,"maximum":65535},"path":{"type":"string","format":"target"},"prefix":{"$ref":"#/definitions/path"},"status":{"type":"integer","enum":[301,302,303,307,308]},"stripQuery":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false},"respond":{"title":"respond","type":"object","properties":{"status":{"type":"integer","minimum":200,"maximum":599},"headers":{"$ref":"#/definitions/object"},"body":{"$ref":"#/definitions/string"}},"required":["status"],"additionalProperties":false}},"required":["match"],"additionalProperties":false};
-const schema23 = {"type":"string","format":"path"};
-const formats30 = FORMATS.path;
+const schema37 = {"type":"array","items":{"$ref":"#/definitions/route"}};
+const schema38 = {"title":"route","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"match":{"title":"match","type":"object","properties":{"path":{"type":"string","format":"exactPath"},"prefix":{"$ref":"#/definitions/path"},"pathSeparatedPrefix":{"type":"string","format":"separatedPrefix"},"regex":{"$ref":"#/definitions/regex"},"template":{"type":"string","format":"template"},"connect":{"$ref":"#/definitions/boolean"},"caseSensitive":{"$ref":"#/definitions/boolean"},"methods":{"type":"array","items":{"$ref":"#/definitions/method"}},"headers":{"type":"object","propertyNames":{"type":"string","format":"matchedHeader"},"additionalProperties":{"$ref":"#/definitions/choice"}},"query":{"type":"object","propertyNames":{"type":"string","format":"name"},"additionalProperties":{"$ref":"#/definitions/choice"}},"fraction":{"$ref":"#/definitions/number"},"tls":{"title":"matchTls","type":"object","properties":{"clientCertificate":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"forward":{"title":"forward","type":"object","properties":{"cluster":{"$ref":"#/definitions/name"},"clusters":{"$ref":"#/definitions/array"},"clusterHeader":{"$ref":"#/definitions/headerName"},"subset":{"$ref":"#/definitions/object"},"priority":{"type":"string","enum":["default","high"]},"timeout":{"$ref":"#/definitions/duration"},"idleTimeout":{"$ref":"#/definitions/duration"},"grpcTimeoutHeaderMax":{"$ref":"#/definitions/duration"},"upgrades":{"$ref":"#/definitions/upgrade"},"hashOn":{"type":"array","items":{"title":"hashOn","type":"object","properties":{"header":{"type":"string","format":"matchedHeader"},"cookie":{"$ref":"#/definitions/headerName"},"sourceIp":{"$ref":"#/definitions/boolean"},"query":{"$ref":"#/definitions/name"},"terminal":{"$ref":"#/definitions/boolean"},"ttl":{"$ref":"#/definitions/duration"},"path":{"$ref":"#/definitions/path"},"attributes":{"type":"object","propertyNames":{"type":"string","format":"headerName"},"additionalProperties":{"$ref":"#/definitions/headerValue"}}},"required":[],"additionalProperties":false}},"stickySession":{"title":"stickySession","type":"object","properties":{"cookie":{"$ref":"#/definitions/headerName"},"header":{"$ref":"#/definitions/headerName"},"ttl":{"$ref":"#/definitions/duration"},"path":{"$ref":"#/definitions/path"},"strict":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false},"retry":{"$ref":"#/definitions/retry"},"hedge":{"title":"hedge","type":"object","properties":{"onPerTryTimeout":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false},"rewrite":{"title":"rewrite","type":"object","properties":{"prefix":{"$ref":"#/definitions/path"},"regex":{"title":"regexRewrite","type":"object","properties":{"pattern":{"$ref":"#/definitions/regex"},"substitution":{"type":"string","format":"substitution"}},"required":["pattern","substitution"],"additionalProperties":false},"path":{"$ref":"#/definitions/path"},"host":{"$ref":"#/definitions/authority"},"hostFrom":{"type":"string","enum":["upstream"]}},"required":[],"additionalProperties":false},"requestHeaders":{"$ref":"#/definitions/headerEdits"},"responseHeaders":{"$ref":"#/definitions/headerEdits"}},"required":[],"additionalProperties":false},"redirect":{"title":"redirect","type":"object","properties":{"scheme":{"type":"string","enum":["http","https"]},"host":{"$ref":"#/definitions/optionalAuthority"},"port":{"type":"integer","minimum":0,"maximum":65535},"path":{"$ref":"#/definitions/target"},"prefix":{"$ref":"#/definitions/path"},"status":{"type":"integer","enum":[301,302,303,307,308]},"stripQuery":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false},"respond":{"title":"respond","type":"object","properties":{"status":{"type":"integer","minimum":200,"maximum":599},"headers":{"$ref":"#/definitions/object2"},"body":{"$ref":"#/definitions/string"}},"required":["status"],"additionalProperties":false},"filters":{"$ref":"#/definitions/routeFilters"}},"required":["match"],"additionalProperties":false};
+const schema39 = {"anyOf":[{"type":"string"},{"title":"valueMatch","type":"object","properties":{"exact":{"$ref":"#/definitions/string"},"prefix":{"$ref":"#/definitions/name"},"suffix":{"$ref":"#/definitions/name"},"contains":{"$ref":"#/definitions/name"},"regex":{"$ref":"#/definitions/regex"},"range":{"title":"range","type":"object","properties":{"start":{"$ref":"#/definitions/integer"},"end":{"$ref":"#/definitions/integer"}},"required":["start","end"],"additionalProperties":false},"present":{"$ref":"#/definitions/boolean"},"invert":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false}]};
+const schema40 = {"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991};
 
-function validate101(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
-let vErrors = null;
-let errors = 0;
-if(typeof data === "string"){
-if(!(formats30(data))){
-const err0 = {instancePath,schemaPath:"#/definitions/path/format",keyword:"format",params:{format: "path"}};
-(vErrors ??= []).push(err0);
-errors++;
-}
-} else {
-const err1 = {instancePath,schemaPath:"#/definitions/path/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err1);
-errors++;
-}
-validate101.errors = vErrors;
-return errors === 0;
-}
-
-const schema24 = {"anyOf":[{"type":"string"},{"title":"valueMatch","type":"object","properties":{"exact":{"$ref":"#/definitions/string"},"prefix":{"$ref":"#/definitions/name"},"suffix":{"$ref":"#/definitions/name"},"contains":{"$ref":"#/definitions/name"},"regex":{"$ref":"#/definitions/regex"},"range":{"title":"range","type":"object","properties":{"start":{"$ref":"#/definitions/integer"},"end":{"$ref":"#/definitions/integer"}},"required":["start","end"],"additionalProperties":false},"present":{"$ref":"#/definitions/boolean"},"invert":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false}]};
-const schema25 = {"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991};
-
-function validate112(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate180(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(!(((typeof data == "number") && (!(data % 1) && !isNaN(data))) && (isFinite(data)))){
@@ -525,12 +1125,12 @@ const err2 = {instancePath,schemaPath:"#/definitions/integer/minimum",keyword:"m
 errors++;
 }
 }
-validate112.errors = vErrors;
+validate180.errors = vErrors;
 return errors === 0;
 }
 
 
-function validate106(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate174(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 const _errs0 = errors;
@@ -560,26 +1160,26 @@ errors = vErrors.length;
 }
 }
 if(data.prefix !== undefined){
-if(!(validate45(data.prefix, {instancePath:instancePath+"/prefix",parentData:data,parentDataProperty:"prefix",rootData}))){
-vErrors = vErrors === null ? validate45.errors : vErrors.concat(validate45.errors);
+if(!(validate31(data.prefix, {instancePath:instancePath+"/prefix",parentData:data,parentDataProperty:"prefix",rootData}))){
+vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
 errors = vErrors.length;
 }
 }
 if(data.suffix !== undefined){
-if(!(validate45(data.suffix, {instancePath:instancePath+"/suffix",parentData:data,parentDataProperty:"suffix",rootData}))){
-vErrors = vErrors === null ? validate45.errors : vErrors.concat(validate45.errors);
+if(!(validate31(data.suffix, {instancePath:instancePath+"/suffix",parentData:data,parentDataProperty:"suffix",rootData}))){
+vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
 errors = vErrors.length;
 }
 }
 if(data.contains !== undefined){
-if(!(validate45(data.contains, {instancePath:instancePath+"/contains",parentData:data,parentDataProperty:"contains",rootData}))){
-vErrors = vErrors === null ? validate45.errors : vErrors.concat(validate45.errors);
+if(!(validate31(data.contains, {instancePath:instancePath+"/contains",parentData:data,parentDataProperty:"contains",rootData}))){
+vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
 errors = vErrors.length;
 }
 }
 if(data.regex !== undefined){
-if(!(validate59(data.regex, {instancePath:instancePath+"/regex",parentData:data,parentDataProperty:"regex",rootData}))){
-vErrors = vErrors === null ? validate59.errors : vErrors.concat(validate59.errors);
+if(!(validate61(data.regex, {instancePath:instancePath+"/regex",parentData:data,parentDataProperty:"regex",rootData}))){
+vErrors = vErrors === null ? validate61.errors : vErrors.concat(validate61.errors);
 errors = vErrors.length;
 }
 }
@@ -604,14 +1204,14 @@ errors++;
 }
 }
 if(data5.start !== undefined){
-if(!(validate112(data5.start, {instancePath:instancePath+"/range/start",parentData:data5,parentDataProperty:"start",rootData}))){
-vErrors = vErrors === null ? validate112.errors : vErrors.concat(validate112.errors);
+if(!(validate180(data5.start, {instancePath:instancePath+"/range/start",parentData:data5,parentDataProperty:"start",rootData}))){
+vErrors = vErrors === null ? validate180.errors : vErrors.concat(validate180.errors);
 errors = vErrors.length;
 }
 }
 if(data5.end !== undefined){
-if(!(validate112(data5.end, {instancePath:instancePath+"/range/end",parentData:data5,parentDataProperty:"end",rootData}))){
-vErrors = vErrors === null ? validate112.errors : vErrors.concat(validate112.errors);
+if(!(validate180(data5.end, {instancePath:instancePath+"/range/end",parentData:data5,parentDataProperty:"end",rootData}))){
+vErrors = vErrors === null ? validate180.errors : vErrors.concat(validate180.errors);
 errors = vErrors.length;
 }
 }
@@ -655,14 +1255,40 @@ vErrors = null;
 }
 }
 }
-validate106.errors = vErrors;
+validate174.errors = vErrors;
 return errors === 0;
 }
 
-const schema26 = {"type":"array","items":{"$ref":"#/definitions/weightedCluster"},"minItems":1};
-const schema27 = {"title":"weightedCluster","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"weight":{"type":"integer","minimum":0,"maximum":4294967295}},"required":["name"],"additionalProperties":false};
+const schema41 = {"type":"array","items":{"$ref":"#/definitions/weightedCluster"},"minItems":1};
+const schema42 = {"title":"weightedCluster","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"weight":{"$ref":"#/definitions/integer2"}},"required":["name"],"additionalProperties":false};
+const schema43 = {"type":"integer","minimum":0,"maximum":4294967295};
 
-function validate123(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate193(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+let vErrors = null;
+let errors = 0;
+if(!(((typeof data == "number") && (!(data % 1) && !isNaN(data))) && (isFinite(data)))){
+const err0 = {instancePath,schemaPath:"#/definitions/integer2/type",keyword:"type",params:{type: "integer"}};
+(vErrors ??= []).push(err0);
+errors++;
+}
+if((typeof data == "number") && (isFinite(data))){
+if(data > 4294967295 || isNaN(data)){
+const err1 = {instancePath,schemaPath:"#/definitions/integer2/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
+(vErrors ??= []).push(err1);
+errors++;
+}
+if(data < 0 || isNaN(data)){
+const err2 = {instancePath,schemaPath:"#/definitions/integer2/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+(vErrors ??= []).push(err2);
+errors++;
+}
+}
+validate193.errors = vErrors;
+return errors === 0;
+}
+
+
+function validate191(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(data && typeof data == "object" && !Array.isArray(data)){
@@ -679,42 +1305,28 @@ errors++;
 }
 }
 if(data.name !== undefined){
-if(!(validate45(data.name, {instancePath:instancePath+"/name",parentData:data,parentDataProperty:"name",rootData}))){
-vErrors = vErrors === null ? validate45.errors : vErrors.concat(validate45.errors);
+if(!(validate31(data.name, {instancePath:instancePath+"/name",parentData:data,parentDataProperty:"name",rootData}))){
+vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
 errors = vErrors.length;
 }
 }
 if(data.weight !== undefined){
-let data1 = data.weight;
-if(!(((typeof data1 == "number") && (!(data1 % 1) && !isNaN(data1))) && (isFinite(data1)))){
-const err2 = {instancePath:instancePath+"/weight",schemaPath:"#/definitions/weightedCluster/properties/weight/type",keyword:"type",params:{type: "integer"}};
-(vErrors ??= []).push(err2);
-errors++;
-}
-if((typeof data1 == "number") && (isFinite(data1))){
-if(data1 > 4294967295 || isNaN(data1)){
-const err3 = {instancePath:instancePath+"/weight",schemaPath:"#/definitions/weightedCluster/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
-(vErrors ??= []).push(err3);
-errors++;
-}
-if(data1 < 0 || isNaN(data1)){
-const err4 = {instancePath:instancePath+"/weight",schemaPath:"#/definitions/weightedCluster/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
-(vErrors ??= []).push(err4);
-errors++;
-}
+if(!(validate193(data.weight, {instancePath:instancePath+"/weight",parentData:data,parentDataProperty:"weight",rootData}))){
+vErrors = vErrors === null ? validate193.errors : vErrors.concat(validate193.errors);
+errors = vErrors.length;
 }
 }
 } else {
-const err5 = {instancePath,schemaPath:"#/definitions/weightedCluster/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err5);
+const err2 = {instancePath,schemaPath:"#/definitions/weightedCluster/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err2);
 errors++;
 }
-validate123.errors = vErrors;
+validate191.errors = vErrors;
 return errors === 0;
 }
 
 
-function validate122(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate190(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(Array.isArray(data)){
@@ -725,8 +1337,8 @@ errors++;
 }
 const len0 = data.length;
 for(let i0=0; i0<len0; i0++){
-if(!(validate123(data[i0], {instancePath:instancePath+"/" + i0,parentData:data,parentDataProperty:i0,rootData}))){
-vErrors = vErrors === null ? validate123.errors : vErrors.concat(validate123.errors);
+if(!(validate191(data[i0], {instancePath:instancePath+"/" + i0,parentData:data,parentDataProperty:i0,rootData}))){
+vErrors = vErrors === null ? validate191.errors : vErrors.concat(validate191.errors);
 errors = vErrors.length;
 }
 }
@@ -735,45 +1347,21 @@ const err1 = {instancePath,schemaPath:"#/definitions/array/type",keyword:"type",
 (vErrors ??= []).push(err1);
 errors++;
 }
-validate122.errors = vErrors;
+validate190.errors = vErrors;
 return errors === 0;
 }
 
-const schema28 = {"type":"string","format":"authority"};
-const formats46 = FORMATS.authority;
+const schema44 = {"type":"object","propertyNames":{"type":"string","format":"name"},"additionalProperties":{"type":["string","number","boolean"]}};
 
-function validate134(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
-let vErrors = null;
-let errors = 0;
-if(typeof data === "string"){
-if(!(formats46(data))){
-const err0 = {instancePath,schemaPath:"#/definitions/authority/format",keyword:"format",params:{format: "authority"}};
-(vErrors ??= []).push(err0);
-errors++;
-}
-} else {
-const err1 = {instancePath,schemaPath:"#/definitions/authority/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err1);
-errors++;
-}
-validate134.errors = vErrors;
-return errors === 0;
-}
-
-const schema29 = {"title":"headerEdits","type":"object","properties":{"set":{"$ref":"#/definitions/object"},"add":{"$ref":"#/definitions/object"},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false};
-const schema30 = {"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"type":"string","format":"headerValue"}};
-const formats48 = FORMATS.editedHeader;
-const formats50 = FORMATS.headerValue;
-
-function validate137(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate198(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(data && typeof data == "object" && !Array.isArray(data)){
 for(const key0 in data){
 const _errs1 = errors;
 if(typeof key0 === "string"){
-if(!(formats48(key0))){
-const err0 = {instancePath,schemaPath:"#/definitions/object/propertyNames/format",keyword:"format",params:{format: "editedHeader"},propertyName:key0};
+if(!(formats4(key0))){
+const err0 = {instancePath,schemaPath:"#/definitions/object/propertyNames/format",keyword:"format",params:{format: "name"},propertyName:key0};
 (vErrors ??= []).push(err0);
 errors++;
 }
@@ -791,29 +1379,356 @@ errors++;
 }
 for(const key1 in data){
 let data0 = data[key1];
-if(typeof data0 === "string"){
-if(!(formats50(data0))){
-const err3 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/object/additionalProperties/format",keyword:"format",params:{format: "headerValue"}};
+if(((typeof data0 !== "string") && (!((typeof data0 == "number") && (isFinite(data0))))) && (typeof data0 !== "boolean")){
+const err3 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/object/additionalProperties/type",keyword:"type",params:{type: schema44.additionalProperties.type}};
 (vErrors ??= []).push(err3);
 errors++;
 }
+}
 } else {
-const err4 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/object/additionalProperties/type",keyword:"type",params:{type: "string"}};
+const err4 = {instancePath,schemaPath:"#/definitions/object/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err4);
 errors++;
 }
+validate198.errors = vErrors;
+return errors === 0;
 }
-} else {
-const err5 = {instancePath,schemaPath:"#/definitions/object/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err5);
+
+const schema45 = {"title":"retry","type":"object","properties":{"on":{"type":"array","items":{"type":"string","enum":["5xx","gateway-error","reset","reset-before-request","connect-failure","envoy-ratelimited","retriable-4xx","refused-stream","retriable-status-codes","retriable-headers","cancelled","deadline-exceeded","internal","resource-exhausted","unavailable","http3-post-connect-failure"]}},"attempts":{"$ref":"#/definitions/integer3"},"perTryTimeout":{"$ref":"#/definitions/duration"},"perTryIdleTimeout":{"$ref":"#/definitions/duration"},"retriableStatusCodes":{"type":"array","items":{"type":"integer","minimum":100,"maximum":599}},"retriableHeaders":{"type":"object","propertyNames":{"type":"string","format":"headerName"},"additionalProperties":{"$ref":"#/definitions/choice"}},"backOff":{"title":"backOff","type":"object","properties":{"base":{"$ref":"#/definitions/duration"},"max":{"$ref":"#/definitions/duration"}},"required":[],"additionalProperties":false},"respectRetryAfter":{"anyOf":[{"type":"boolean"},{"title":"retryAfter","type":"object","properties":{"headers":{"type":"object","propertyNames":{"type":"string","format":"headerName"},"additionalProperties":{"type":"string","enum":["seconds","unixTime"]}},"max":{"$ref":"#/definitions/duration"}},"required":[],"additionalProperties":false}]},"previousHosts":{"$ref":"#/definitions/boolean"},"hostSelectionAttempts":{"$ref":"#/definitions/integer4"},"maxReplayBodySize":{"$ref":"#/definitions/size"},"includeAttemptCount":{"$ref":"#/definitions/boolean"},"includeAttemptCountInResponse":{"$ref":"#/definitions/boolean"},"includeIsTimeoutRetry":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false};
+const schema46 = {"type":"integer","minimum":1,"maximum":100};
+
+function validate225(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+let vErrors = null;
+let errors = 0;
+if(!(((typeof data == "number") && (!(data % 1) && !isNaN(data))) && (isFinite(data)))){
+const err0 = {instancePath,schemaPath:"#/definitions/integer4/type",keyword:"type",params:{type: "integer"}};
+(vErrors ??= []).push(err0);
 errors++;
 }
-validate137.errors = vErrors;
+if((typeof data == "number") && (isFinite(data))){
+if(data > 100 || isNaN(data)){
+const err1 = {instancePath,schemaPath:"#/definitions/integer4/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100}};
+(vErrors ??= []).push(err1);
+errors++;
+}
+if(data < 1 || isNaN(data)){
+const err2 = {instancePath,schemaPath:"#/definitions/integer4/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
+(vErrors ??= []).push(err2);
+errors++;
+}
+}
+validate225.errors = vErrors;
 return errors === 0;
 }
 
 
-function validate136(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate216(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+let vErrors = null;
+let errors = 0;
+if(data && typeof data == "object" && !Array.isArray(data)){
+for(const key0 in data){
+if(!(func2.call(schema45.properties, key0))){
+const err0 = {instancePath,schemaPath:"#/definitions/retry/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0}};
+(vErrors ??= []).push(err0);
+errors++;
+}
+}
+if(data.on !== undefined){
+let data0 = data.on;
+if(Array.isArray(data0)){
+const len0 = data0.length;
+for(let i0=0; i0<len0; i0++){
+let data1 = data0[i0];
+if(typeof data1 !== "string"){
+const err1 = {instancePath:instancePath+"/on/" + i0,schemaPath:"#/definitions/retry/properties/on/items/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err1);
+errors++;
+}
+if(!((((((((((((((((data1 === "5xx") || (data1 === "gateway-error")) || (data1 === "reset")) || (data1 === "reset-before-request")) || (data1 === "connect-failure")) || (data1 === "envoy-ratelimited")) || (data1 === "retriable-4xx")) || (data1 === "refused-stream")) || (data1 === "retriable-status-codes")) || (data1 === "retriable-headers")) || (data1 === "cancelled")) || (data1 === "deadline-exceeded")) || (data1 === "internal")) || (data1 === "resource-exhausted")) || (data1 === "unavailable")) || (data1 === "http3-post-connect-failure"))){
+const err2 = {instancePath:instancePath+"/on/" + i0,schemaPath:"#/definitions/retry/properties/on/items/enum",keyword:"enum",params:{allowedValues: schema45.properties.on.items.enum}};
+(vErrors ??= []).push(err2);
+errors++;
+}
+}
+} else {
+const err3 = {instancePath:instancePath+"/on",schemaPath:"#/definitions/retry/properties/on/type",keyword:"type",params:{type: "array"}};
+(vErrors ??= []).push(err3);
+errors++;
+}
+}
+if(data.attempts !== undefined){
+if(!(validate70(data.attempts, {instancePath:instancePath+"/attempts",parentData:data,parentDataProperty:"attempts",rootData}))){
+vErrors = vErrors === null ? validate70.errors : vErrors.concat(validate70.errors);
+errors = vErrors.length;
+}
+}
+if(data.perTryTimeout !== undefined){
+if(!(validate28(data.perTryTimeout, {instancePath:instancePath+"/perTryTimeout",parentData:data,parentDataProperty:"perTryTimeout",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+if(data.perTryIdleTimeout !== undefined){
+if(!(validate28(data.perTryIdleTimeout, {instancePath:instancePath+"/perTryIdleTimeout",parentData:data,parentDataProperty:"perTryIdleTimeout",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+if(data.retriableStatusCodes !== undefined){
+let data5 = data.retriableStatusCodes;
+if(Array.isArray(data5)){
+const len1 = data5.length;
+for(let i1=0; i1<len1; i1++){
+let data6 = data5[i1];
+if(!(((typeof data6 == "number") && (!(data6 % 1) && !isNaN(data6))) && (isFinite(data6)))){
+const err4 = {instancePath:instancePath+"/retriableStatusCodes/" + i1,schemaPath:"#/definitions/retry/properties/retriableStatusCodes/items/type",keyword:"type",params:{type: "integer"}};
+(vErrors ??= []).push(err4);
+errors++;
+}
+if((typeof data6 == "number") && (isFinite(data6))){
+if(data6 > 599 || isNaN(data6)){
+const err5 = {instancePath:instancePath+"/retriableStatusCodes/" + i1,schemaPath:"#/definitions/retry/properties/retriableStatusCodes/items/maximum",keyword:"maximum",params:{comparison: "<=", limit: 599}};
+(vErrors ??= []).push(err5);
+errors++;
+}
+if(data6 < 100 || isNaN(data6)){
+const err6 = {instancePath:instancePath+"/retriableStatusCodes/" + i1,schemaPath:"#/definitions/retry/properties/retriableStatusCodes/items/minimum",keyword:"minimum",params:{comparison: ">=", limit: 100}};
+(vErrors ??= []).push(err6);
+errors++;
+}
+}
+}
+} else {
+const err7 = {instancePath:instancePath+"/retriableStatusCodes",schemaPath:"#/definitions/retry/properties/retriableStatusCodes/type",keyword:"type",params:{type: "array"}};
+(vErrors ??= []).push(err7);
+errors++;
+}
+}
+if(data.retriableHeaders !== undefined){
+let data7 = data.retriableHeaders;
+if(data7 && typeof data7 == "object" && !Array.isArray(data7)){
+for(const key1 in data7){
+const _errs15 = errors;
+if(typeof key1 === "string"){
+if(!(formats28(key1))){
+const err8 = {instancePath:instancePath+"/retriableHeaders",schemaPath:"#/definitions/retry/properties/retriableHeaders/propertyNames/format",keyword:"format",params:{format: "headerName"},propertyName:key1};
+(vErrors ??= []).push(err8);
+errors++;
+}
+} else {
+const err9 = {instancePath:instancePath+"/retriableHeaders",schemaPath:"#/definitions/retry/properties/retriableHeaders/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key1};
+(vErrors ??= []).push(err9);
+errors++;
+}
+var valid5 = _errs15 === errors;
+if(!valid5){
+const err10 = {instancePath:instancePath+"/retriableHeaders",schemaPath:"#/definitions/retry/properties/retriableHeaders/propertyNames",keyword:"propertyNames",params:{propertyName: key1}};
+(vErrors ??= []).push(err10);
+errors++;
+}
+}
+for(const key2 in data7){
+if(!(validate174(data7[key2], {instancePath:instancePath+"/retriableHeaders/" + key2.replace(/~/g, "~0").replace(/\//g, "~1"),parentData:data7,parentDataProperty:key2,rootData}))){
+vErrors = vErrors === null ? validate174.errors : vErrors.concat(validate174.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err11 = {instancePath:instancePath+"/retriableHeaders",schemaPath:"#/definitions/retry/properties/retriableHeaders/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err11);
+errors++;
+}
+}
+if(data.backOff !== undefined){
+let data9 = data.backOff;
+if(data9 && typeof data9 == "object" && !Array.isArray(data9)){
+for(const key3 in data9){
+if(!((key3 === "base") || (key3 === "max"))){
+const err12 = {instancePath:instancePath+"/backOff",schemaPath:"#/definitions/retry/properties/backOff/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key3}};
+(vErrors ??= []).push(err12);
+errors++;
+}
+}
+if(data9.base !== undefined){
+if(!(validate28(data9.base, {instancePath:instancePath+"/backOff/base",parentData:data9,parentDataProperty:"base",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+if(data9.max !== undefined){
+if(!(validate28(data9.max, {instancePath:instancePath+"/backOff/max",parentData:data9,parentDataProperty:"max",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err13 = {instancePath:instancePath+"/backOff",schemaPath:"#/definitions/retry/properties/backOff/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err13);
+errors++;
+}
+}
+if(data.respectRetryAfter !== undefined){
+let data12 = data.respectRetryAfter;
+const _errs25 = errors;
+let valid8 = false;
+const _errs26 = errors;
+if(typeof data12 !== "boolean"){
+const err14 = {instancePath:instancePath+"/respectRetryAfter",schemaPath:"#/definitions/retry/properties/respectRetryAfter/anyOf/0/type",keyword:"type",params:{type: "boolean"}};
+(vErrors ??= []).push(err14);
+errors++;
+}
+var _valid0 = _errs26 === errors;
+valid8 = valid8 || _valid0;
+if(!valid8){
+const _errs28 = errors;
+if(data12 && typeof data12 == "object" && !Array.isArray(data12)){
+for(const key4 in data12){
+if(!((key4 === "headers") || (key4 === "max"))){
+const err15 = {instancePath:instancePath+"/respectRetryAfter",schemaPath:"#/definitions/retry/properties/respectRetryAfter/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key4}};
+(vErrors ??= []).push(err15);
+errors++;
+}
+}
+if(data12.headers !== undefined){
+let data13 = data12.headers;
+if(data13 && typeof data13 == "object" && !Array.isArray(data13)){
+for(const key5 in data13){
+const _errs33 = errors;
+if(typeof key5 === "string"){
+if(!(formats28(key5))){
+const err16 = {instancePath:instancePath+"/respectRetryAfter/headers",schemaPath:"#/definitions/retry/properties/respectRetryAfter/anyOf/1/properties/headers/propertyNames/format",keyword:"format",params:{format: "headerName"},propertyName:key5};
+(vErrors ??= []).push(err16);
+errors++;
+}
+} else {
+const err17 = {instancePath:instancePath+"/respectRetryAfter/headers",schemaPath:"#/definitions/retry/properties/respectRetryAfter/anyOf/1/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key5};
+(vErrors ??= []).push(err17);
+errors++;
+}
+var valid10 = _errs33 === errors;
+if(!valid10){
+const err18 = {instancePath:instancePath+"/respectRetryAfter/headers",schemaPath:"#/definitions/retry/properties/respectRetryAfter/anyOf/1/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key5}};
+(vErrors ??= []).push(err18);
+errors++;
+}
+}
+for(const key6 in data13){
+let data14 = data13[key6];
+if(typeof data14 !== "string"){
+const err19 = {instancePath:instancePath+"/respectRetryAfter/headers/" + key6.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/retry/properties/respectRetryAfter/anyOf/1/properties/headers/additionalProperties/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err19);
+errors++;
+}
+if(!((data14 === "seconds") || (data14 === "unixTime"))){
+const err20 = {instancePath:instancePath+"/respectRetryAfter/headers/" + key6.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/retry/properties/respectRetryAfter/anyOf/1/properties/headers/additionalProperties/enum",keyword:"enum",params:{allowedValues: schema45.properties.respectRetryAfter.anyOf[1].properties.headers.additionalProperties.enum}};
+(vErrors ??= []).push(err20);
+errors++;
+}
+}
+} else {
+const err21 = {instancePath:instancePath+"/respectRetryAfter/headers",schemaPath:"#/definitions/retry/properties/respectRetryAfter/anyOf/1/properties/headers/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err21);
+errors++;
+}
+}
+if(data12.max !== undefined){
+if(!(validate28(data12.max, {instancePath:instancePath+"/respectRetryAfter/max",parentData:data12,parentDataProperty:"max",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err22 = {instancePath:instancePath+"/respectRetryAfter",schemaPath:"#/definitions/retry/properties/respectRetryAfter/anyOf/1/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err22);
+errors++;
+}
+var _valid0 = _errs28 === errors;
+valid8 = valid8 || _valid0;
+}
+if(!valid8){
+const err23 = {instancePath:instancePath+"/respectRetryAfter",schemaPath:"#/definitions/retry/properties/respectRetryAfter/anyOf",keyword:"anyOf",params:{}};
+(vErrors ??= []).push(err23);
+errors++;
+} else {
+errors = _errs25;
+if(vErrors !== null){
+if(_errs25){
+vErrors.length = _errs25;
+} else {
+vErrors = null;
+}
+}
+}
+}
+if(data.previousHosts !== undefined){
+if(!(validate24(data.previousHosts, {instancePath:instancePath+"/previousHosts",parentData:data,parentDataProperty:"previousHosts",rootData}))){
+vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
+errors = vErrors.length;
+}
+}
+if(data.hostSelectionAttempts !== undefined){
+if(!(validate225(data.hostSelectionAttempts, {instancePath:instancePath+"/hostSelectionAttempts",parentData:data,parentDataProperty:"hostSelectionAttempts",rootData}))){
+vErrors = vErrors === null ? validate225.errors : vErrors.concat(validate225.errors);
+errors = vErrors.length;
+}
+}
+if(data.maxReplayBodySize !== undefined){
+if(!(validate36(data.maxReplayBodySize, {instancePath:instancePath+"/maxReplayBodySize",parentData:data,parentDataProperty:"maxReplayBodySize",rootData}))){
+vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
+errors = vErrors.length;
+}
+}
+if(data.includeAttemptCount !== undefined){
+if(!(validate24(data.includeAttemptCount, {instancePath:instancePath+"/includeAttemptCount",parentData:data,parentDataProperty:"includeAttemptCount",rootData}))){
+vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
+errors = vErrors.length;
+}
+}
+if(data.includeAttemptCountInResponse !== undefined){
+if(!(validate24(data.includeAttemptCountInResponse, {instancePath:instancePath+"/includeAttemptCountInResponse",parentData:data,parentDataProperty:"includeAttemptCountInResponse",rootData}))){
+vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
+errors = vErrors.length;
+}
+}
+if(data.includeIsTimeoutRetry !== undefined){
+if(!(validate24(data.includeIsTimeoutRetry, {instancePath:instancePath+"/includeIsTimeoutRetry",parentData:data,parentDataProperty:"includeIsTimeoutRetry",rootData}))){
+vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err24 = {instancePath,schemaPath:"#/definitions/retry/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err24);
+errors++;
+}
+validate216.errors = vErrors;
+return errors === 0;
+}
+
+const schema47 = {"type":"string","format":"authority"};
+const formats62 = FORMATS.authority;
+
+function validate236(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+let vErrors = null;
+let errors = 0;
+if(typeof data === "string"){
+if(!(formats62(data))){
+const err0 = {instancePath,schemaPath:"#/definitions/authority/format",keyword:"format",params:{format: "authority"}};
+(vErrors ??= []).push(err0);
+errors++;
+}
+} else {
+const err1 = {instancePath,schemaPath:"#/definitions/authority/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err1);
+errors++;
+}
+validate236.errors = vErrors;
+return errors === 0;
+}
+
+const schema48 = {"title":"headerEdits","type":"object","properties":{"set":{"$ref":"#/definitions/object2"},"add":{"$ref":"#/definitions/object2"},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false};
+
+function validate238(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(data && typeof data == "object" && !Array.isArray(data)){
@@ -825,14 +1740,14 @@ errors++;
 }
 }
 if(data.set !== undefined){
-if(!(validate137(data.set, {instancePath:instancePath+"/set",parentData:data,parentDataProperty:"set",rootData}))){
-vErrors = vErrors === null ? validate137.errors : vErrors.concat(validate137.errors);
+if(!(validate152(data.set, {instancePath:instancePath+"/set",parentData:data,parentDataProperty:"set",rootData}))){
+vErrors = vErrors === null ? validate152.errors : vErrors.concat(validate152.errors);
 errors = vErrors.length;
 }
 }
 if(data.add !== undefined){
-if(!(validate137(data.add, {instancePath:instancePath+"/add",parentData:data,parentDataProperty:"add",rootData}))){
-vErrors = vErrors === null ? validate137.errors : vErrors.concat(validate137.errors);
+if(!(validate152(data.add, {instancePath:instancePath+"/add",parentData:data,parentDataProperty:"add",rootData}))){
+vErrors = vErrors === null ? validate152.errors : vErrors.concat(validate152.errors);
 errors = vErrors.length;
 }
 }
@@ -843,7 +1758,7 @@ const len0 = data2.length;
 for(let i0=0; i0<len0; i0++){
 let data3 = data2[i0];
 if(typeof data3 === "string"){
-if(!(formats48(data3))){
+if(!(formats38(data3))){
 const err1 = {instancePath:instancePath+"/remove/" + i0,schemaPath:"#/definitions/headerEdits/properties/remove/items/format",keyword:"format",params:{format: "editedHeader"}};
 (vErrors ??= []).push(err1);
 errors++;
@@ -865,21 +1780,523 @@ const err4 = {instancePath,schemaPath:"#/definitions/headerEdits/type",keyword:"
 (vErrors ??= []).push(err4);
 errors++;
 }
-validate136.errors = vErrors;
+validate238.errors = vErrors;
 return errors === 0;
 }
 
-const formats28 = FORMATS.exactPath;
-const formats32 = FORMATS.separatedPrefix;
-const formats34 = FORMATS.template;
-const formats36 = FORMATS.method;
-const formats38 = FORMATS.matchedHeader;
-const formats42 = FORMATS.headerName;
-const formats44 = FORMATS.substitution;
-const formats54 = FORMATS.optionalAuthority;
-const formats56 = FORMATS.target;
+const schema49 = {"type":"string","format":"optionalAuthority"};
+const formats66 = FORMATS.optionalAuthority;
 
-function validate99(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate243(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+let vErrors = null;
+let errors = 0;
+if(typeof data === "string"){
+if(!(formats66(data))){
+const err0 = {instancePath,schemaPath:"#/definitions/optionalAuthority/format",keyword:"format",params:{format: "optionalAuthority"}};
+(vErrors ??= []).push(err0);
+errors++;
+}
+} else {
+const err1 = {instancePath,schemaPath:"#/definitions/optionalAuthority/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err1);
+errors++;
+}
+validate243.errors = vErrors;
+return errors === 0;
+}
+
+const schema50 = {"type":"string","format":"target"};
+const formats68 = FORMATS.target;
+
+function validate245(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+let vErrors = null;
+let errors = 0;
+if(typeof data === "string"){
+if(!(formats68(data))){
+const err0 = {instancePath,schemaPath:"#/definitions/target/format",keyword:"format",params:{format: "target"}};
+(vErrors ??= []).push(err0);
+errors++;
+}
+} else {
+const err1 = {instancePath,schemaPath:"#/definitions/target/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err1);
+errors++;
+}
+validate245.errors = vErrors;
+return errors === 0;
+}
+
+const schema51 = {"title":"routeFilters","type":"object","properties":{"grpcWeb":{"$ref":"#/definitions/choice2"},"grpcStats":{"$ref":"#/definitions/choice2"},"admissionControl":{"anyOf":[{"title":"admissionControl","type":"object","properties":{"window":{"$ref":"#/definitions/duration"},"successRatePercent":{"$ref":"#/definitions/number2"},"aggression":{"$ref":"#/definitions/number3"},"maxRejectionPercent":{"$ref":"#/definitions/number2"},"rpsThreshold":{"$ref":"#/definitions/integer5"},"successStatuses":{"$ref":"#/definitions/statusFilter"},"successGrpcStatuses":{"$ref":"#/definitions/array2"},"statPrefix":{"$ref":"#/definitions/name"}},"required":[],"additionalProperties":false},{"const":false}]},"concurrencyLimit":{"anyOf":[{"title":"concurrencyLimit","type":"object","properties":{"maxRequests":{"$ref":"#/definitions/integer6"},"status":{"$ref":"#/definitions/integer7"},"statPrefix":{"$ref":"#/definitions/name"}},"required":["maxRequests"],"additionalProperties":false},{"const":false}]},"adaptiveConcurrency":{"anyOf":[{"title":"adaptiveConcurrency","type":"object","properties":{"sampleAggregatePercentile":{"$ref":"#/definitions/number2"},"concurrencyUpdateInterval":{"$ref":"#/definitions/duration"},"maxConcurrencyLimit":{"$ref":"#/definitions/integer6"},"minRtt":{"$ref":"#/definitions/minRtt"},"status":{"$ref":"#/definitions/integer7"},"statPrefix":{"$ref":"#/definitions/name"}},"required":[],"additionalProperties":false},{"const":false}]},"localRateLimit":{"anyOf":[{"title":"localRateLimit","type":"object","properties":{"maxTokens":{"$ref":"#/definitions/integer8"},"tokensPerFill":{"$ref":"#/definitions/integer8"},"fillInterval":{"$ref":"#/definitions/duration"},"descriptors":{"$ref":"#/definitions/array3"},"enabledPercent":{"$ref":"#/definitions/number2"},"enforcedPercent":{"$ref":"#/definitions/number2"},"status":{"$ref":"#/definitions/integer7"},"headers":{"$ref":"#/definitions/object2"},"rateLimitHeaders":{"$ref":"#/definitions/boolean"},"statPrefix":{"$ref":"#/definitions/name"}},"required":[],"additionalProperties":false},{"const":false}]},"bandwidthLimit":{"anyOf":[{"title":"bandwidthLimit","type":"object","properties":{"requestRate":{"$ref":"#/definitions/size"},"responseRate":{"$ref":"#/definitions/size"},"fillInterval":{"$ref":"#/definitions/duration"},"statPrefix":{"$ref":"#/definitions/name"}},"required":[],"additionalProperties":false},{"const":false}]}},"required":[],"additionalProperties":false};
+const schema52 = {"const":false};
+
+function validate252(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+let vErrors = null;
+let errors = 0;
+if(false !== data){
+const err0 = {instancePath,schemaPath:"#/definitions/choice2/const",keyword:"const",params:{allowedValue: false}};
+(vErrors ??= []).push(err0);
+errors++;
+}
+validate252.errors = vErrors;
+return errors === 0;
+}
+
+
+function validate251(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+let vErrors = null;
+let errors = 0;
+if(data && typeof data == "object" && !Array.isArray(data)){
+for(const key0 in data){
+if(!(((((((key0 === "grpcWeb") || (key0 === "grpcStats")) || (key0 === "admissionControl")) || (key0 === "concurrencyLimit")) || (key0 === "adaptiveConcurrency")) || (key0 === "localRateLimit")) || (key0 === "bandwidthLimit"))){
+const err0 = {instancePath,schemaPath:"#/definitions/routeFilters/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0}};
+(vErrors ??= []).push(err0);
+errors++;
+}
+}
+if(data.grpcWeb !== undefined){
+if(!(validate252(data.grpcWeb, {instancePath:instancePath+"/grpcWeb",parentData:data,parentDataProperty:"grpcWeb",rootData}))){
+vErrors = vErrors === null ? validate252.errors : vErrors.concat(validate252.errors);
+errors = vErrors.length;
+}
+}
+if(data.grpcStats !== undefined){
+if(!(validate252(data.grpcStats, {instancePath:instancePath+"/grpcStats",parentData:data,parentDataProperty:"grpcStats",rootData}))){
+vErrors = vErrors === null ? validate252.errors : vErrors.concat(validate252.errors);
+errors = vErrors.length;
+}
+}
+if(data.admissionControl !== undefined){
+let data2 = data.admissionControl;
+const _errs5 = errors;
+let valid1 = false;
+const _errs6 = errors;
+if(data2 && typeof data2 == "object" && !Array.isArray(data2)){
+for(const key1 in data2){
+if(!((((((((key1 === "window") || (key1 === "successRatePercent")) || (key1 === "aggression")) || (key1 === "maxRejectionPercent")) || (key1 === "rpsThreshold")) || (key1 === "successStatuses")) || (key1 === "successGrpcStatuses")) || (key1 === "statPrefix"))){
+const err1 = {instancePath:instancePath+"/admissionControl",schemaPath:"#/definitions/routeFilters/properties/admissionControl/anyOf/0/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key1}};
+(vErrors ??= []).push(err1);
+errors++;
+}
+}
+if(data2.window !== undefined){
+if(!(validate28(data2.window, {instancePath:instancePath+"/admissionControl/window",parentData:data2,parentDataProperty:"window",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+if(data2.successRatePercent !== undefined){
+if(!(validate102(data2.successRatePercent, {instancePath:instancePath+"/admissionControl/successRatePercent",parentData:data2,parentDataProperty:"successRatePercent",rootData}))){
+vErrors = vErrors === null ? validate102.errors : vErrors.concat(validate102.errors);
+errors = vErrors.length;
+}
+}
+if(data2.aggression !== undefined){
+if(!(validate104(data2.aggression, {instancePath:instancePath+"/admissionControl/aggression",parentData:data2,parentDataProperty:"aggression",rootData}))){
+vErrors = vErrors === null ? validate104.errors : vErrors.concat(validate104.errors);
+errors = vErrors.length;
+}
+}
+if(data2.maxRejectionPercent !== undefined){
+if(!(validate102(data2.maxRejectionPercent, {instancePath:instancePath+"/admissionControl/maxRejectionPercent",parentData:data2,parentDataProperty:"maxRejectionPercent",rootData}))){
+vErrors = vErrors === null ? validate102.errors : vErrors.concat(validate102.errors);
+errors = vErrors.length;
+}
+}
+if(data2.rpsThreshold !== undefined){
+if(!(validate34(data2.rpsThreshold, {instancePath:instancePath+"/admissionControl/rpsThreshold",parentData:data2,parentDataProperty:"rpsThreshold",rootData}))){
+vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+errors = vErrors.length;
+}
+}
+if(data2.successStatuses !== undefined){
+if(!(validate108(data2.successStatuses, {instancePath:instancePath+"/admissionControl/successStatuses",parentData:data2,parentDataProperty:"successStatuses",rootData}))){
+vErrors = vErrors === null ? validate108.errors : vErrors.concat(validate108.errors);
+errors = vErrors.length;
+}
+}
+if(data2.successGrpcStatuses !== undefined){
+if(!(validate112(data2.successGrpcStatuses, {instancePath:instancePath+"/admissionControl/successGrpcStatuses",parentData:data2,parentDataProperty:"successGrpcStatuses",rootData}))){
+vErrors = vErrors === null ? validate112.errors : vErrors.concat(validate112.errors);
+errors = vErrors.length;
+}
+}
+if(data2.statPrefix !== undefined){
+if(!(validate31(data2.statPrefix, {instancePath:instancePath+"/admissionControl/statPrefix",parentData:data2,parentDataProperty:"statPrefix",rootData}))){
+vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err2 = {instancePath:instancePath+"/admissionControl",schemaPath:"#/definitions/routeFilters/properties/admissionControl/anyOf/0/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err2);
+errors++;
+}
+var _valid0 = _errs6 === errors;
+valid1 = valid1 || _valid0;
+if(!valid1){
+const _errs17 = errors;
+if(false !== data2){
+const err3 = {instancePath:instancePath+"/admissionControl",schemaPath:"#/definitions/routeFilters/properties/admissionControl/anyOf/1/const",keyword:"const",params:{allowedValue: false}};
+(vErrors ??= []).push(err3);
+errors++;
+}
+var _valid0 = _errs17 === errors;
+valid1 = valid1 || _valid0;
+}
+if(!valid1){
+const err4 = {instancePath:instancePath+"/admissionControl",schemaPath:"#/definitions/routeFilters/properties/admissionControl/anyOf",keyword:"anyOf",params:{}};
+(vErrors ??= []).push(err4);
+errors++;
+} else {
+errors = _errs5;
+if(vErrors !== null){
+if(_errs5){
+vErrors.length = _errs5;
+} else {
+vErrors = null;
+}
+}
+}
+}
+if(data.concurrencyLimit !== undefined){
+let data11 = data.concurrencyLimit;
+const _errs19 = errors;
+let valid3 = false;
+const _errs20 = errors;
+if(data11 && typeof data11 == "object" && !Array.isArray(data11)){
+if(data11.maxRequests === undefined){
+const err5 = {instancePath:instancePath+"/concurrencyLimit",schemaPath:"#/definitions/routeFilters/properties/concurrencyLimit/anyOf/0/required",keyword:"required",params:{missingProperty: "maxRequests"}};
+(vErrors ??= []).push(err5);
+errors++;
+}
+for(const key2 in data11){
+if(!(((key2 === "maxRequests") || (key2 === "status")) || (key2 === "statPrefix"))){
+const err6 = {instancePath:instancePath+"/concurrencyLimit",schemaPath:"#/definitions/routeFilters/properties/concurrencyLimit/anyOf/0/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key2}};
+(vErrors ??= []).push(err6);
+errors++;
+}
+}
+if(data11.maxRequests !== undefined){
+if(!(validate84(data11.maxRequests, {instancePath:instancePath+"/concurrencyLimit/maxRequests",parentData:data11,parentDataProperty:"maxRequests",rootData}))){
+vErrors = vErrors === null ? validate84.errors : vErrors.concat(validate84.errors);
+errors = vErrors.length;
+}
+}
+if(data11.status !== undefined){
+if(!(validate116(data11.status, {instancePath:instancePath+"/concurrencyLimit/status",parentData:data11,parentDataProperty:"status",rootData}))){
+vErrors = vErrors === null ? validate116.errors : vErrors.concat(validate116.errors);
+errors = vErrors.length;
+}
+}
+if(data11.statPrefix !== undefined){
+if(!(validate31(data11.statPrefix, {instancePath:instancePath+"/concurrencyLimit/statPrefix",parentData:data11,parentDataProperty:"statPrefix",rootData}))){
+vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err7 = {instancePath:instancePath+"/concurrencyLimit",schemaPath:"#/definitions/routeFilters/properties/concurrencyLimit/anyOf/0/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err7);
+errors++;
+}
+var _valid1 = _errs20 === errors;
+valid3 = valid3 || _valid1;
+if(!valid3){
+const _errs26 = errors;
+if(false !== data11){
+const err8 = {instancePath:instancePath+"/concurrencyLimit",schemaPath:"#/definitions/routeFilters/properties/concurrencyLimit/anyOf/1/const",keyword:"const",params:{allowedValue: false}};
+(vErrors ??= []).push(err8);
+errors++;
+}
+var _valid1 = _errs26 === errors;
+valid3 = valid3 || _valid1;
+}
+if(!valid3){
+const err9 = {instancePath:instancePath+"/concurrencyLimit",schemaPath:"#/definitions/routeFilters/properties/concurrencyLimit/anyOf",keyword:"anyOf",params:{}};
+(vErrors ??= []).push(err9);
+errors++;
+} else {
+errors = _errs19;
+if(vErrors !== null){
+if(_errs19){
+vErrors.length = _errs19;
+} else {
+vErrors = null;
+}
+}
+}
+}
+if(data.adaptiveConcurrency !== undefined){
+let data15 = data.adaptiveConcurrency;
+const _errs28 = errors;
+let valid5 = false;
+const _errs29 = errors;
+if(data15 && typeof data15 == "object" && !Array.isArray(data15)){
+for(const key3 in data15){
+if(!((((((key3 === "sampleAggregatePercentile") || (key3 === "concurrencyUpdateInterval")) || (key3 === "maxConcurrencyLimit")) || (key3 === "minRtt")) || (key3 === "status")) || (key3 === "statPrefix"))){
+const err10 = {instancePath:instancePath+"/adaptiveConcurrency",schemaPath:"#/definitions/routeFilters/properties/adaptiveConcurrency/anyOf/0/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key3}};
+(vErrors ??= []).push(err10);
+errors++;
+}
+}
+if(data15.sampleAggregatePercentile !== undefined){
+if(!(validate102(data15.sampleAggregatePercentile, {instancePath:instancePath+"/adaptiveConcurrency/sampleAggregatePercentile",parentData:data15,parentDataProperty:"sampleAggregatePercentile",rootData}))){
+vErrors = vErrors === null ? validate102.errors : vErrors.concat(validate102.errors);
+errors = vErrors.length;
+}
+}
+if(data15.concurrencyUpdateInterval !== undefined){
+if(!(validate28(data15.concurrencyUpdateInterval, {instancePath:instancePath+"/adaptiveConcurrency/concurrencyUpdateInterval",parentData:data15,parentDataProperty:"concurrencyUpdateInterval",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+if(data15.maxConcurrencyLimit !== undefined){
+if(!(validate84(data15.maxConcurrencyLimit, {instancePath:instancePath+"/adaptiveConcurrency/maxConcurrencyLimit",parentData:data15,parentDataProperty:"maxConcurrencyLimit",rootData}))){
+vErrors = vErrors === null ? validate84.errors : vErrors.concat(validate84.errors);
+errors = vErrors.length;
+}
+}
+if(data15.minRtt !== undefined){
+if(!(validate122(data15.minRtt, {instancePath:instancePath+"/adaptiveConcurrency/minRtt",parentData:data15,parentDataProperty:"minRtt",rootData}))){
+vErrors = vErrors === null ? validate122.errors : vErrors.concat(validate122.errors);
+errors = vErrors.length;
+}
+}
+if(data15.status !== undefined){
+if(!(validate116(data15.status, {instancePath:instancePath+"/adaptiveConcurrency/status",parentData:data15,parentDataProperty:"status",rootData}))){
+vErrors = vErrors === null ? validate116.errors : vErrors.concat(validate116.errors);
+errors = vErrors.length;
+}
+}
+if(data15.statPrefix !== undefined){
+if(!(validate31(data15.statPrefix, {instancePath:instancePath+"/adaptiveConcurrency/statPrefix",parentData:data15,parentDataProperty:"statPrefix",rootData}))){
+vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err11 = {instancePath:instancePath+"/adaptiveConcurrency",schemaPath:"#/definitions/routeFilters/properties/adaptiveConcurrency/anyOf/0/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err11);
+errors++;
+}
+var _valid2 = _errs29 === errors;
+valid5 = valid5 || _valid2;
+if(!valid5){
+const _errs38 = errors;
+if(false !== data15){
+const err12 = {instancePath:instancePath+"/adaptiveConcurrency",schemaPath:"#/definitions/routeFilters/properties/adaptiveConcurrency/anyOf/1/const",keyword:"const",params:{allowedValue: false}};
+(vErrors ??= []).push(err12);
+errors++;
+}
+var _valid2 = _errs38 === errors;
+valid5 = valid5 || _valid2;
+}
+if(!valid5){
+const err13 = {instancePath:instancePath+"/adaptiveConcurrency",schemaPath:"#/definitions/routeFilters/properties/adaptiveConcurrency/anyOf",keyword:"anyOf",params:{}};
+(vErrors ??= []).push(err13);
+errors++;
+} else {
+errors = _errs28;
+if(vErrors !== null){
+if(_errs28){
+vErrors.length = _errs28;
+} else {
+vErrors = null;
+}
+}
+}
+}
+if(data.localRateLimit !== undefined){
+let data22 = data.localRateLimit;
+const _errs40 = errors;
+let valid7 = false;
+const _errs41 = errors;
+if(data22 && typeof data22 == "object" && !Array.isArray(data22)){
+for(const key4 in data22){
+if(!(func2.call(schema51.properties.localRateLimit.anyOf[0].properties, key4))){
+const err14 = {instancePath:instancePath+"/localRateLimit",schemaPath:"#/definitions/routeFilters/properties/localRateLimit/anyOf/0/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key4}};
+(vErrors ??= []).push(err14);
+errors++;
+}
+}
+if(data22.maxTokens !== undefined){
+if(!(validate131(data22.maxTokens, {instancePath:instancePath+"/localRateLimit/maxTokens",parentData:data22,parentDataProperty:"maxTokens",rootData}))){
+vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
+errors = vErrors.length;
+}
+}
+if(data22.tokensPerFill !== undefined){
+if(!(validate131(data22.tokensPerFill, {instancePath:instancePath+"/localRateLimit/tokensPerFill",parentData:data22,parentDataProperty:"tokensPerFill",rootData}))){
+vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
+errors = vErrors.length;
+}
+}
+if(data22.fillInterval !== undefined){
+if(!(validate28(data22.fillInterval, {instancePath:instancePath+"/localRateLimit/fillInterval",parentData:data22,parentDataProperty:"fillInterval",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+if(data22.descriptors !== undefined){
+if(!(validate135(data22.descriptors, {instancePath:instancePath+"/localRateLimit/descriptors",parentData:data22,parentDataProperty:"descriptors",rootData}))){
+vErrors = vErrors === null ? validate135.errors : vErrors.concat(validate135.errors);
+errors = vErrors.length;
+}
+}
+if(data22.enabledPercent !== undefined){
+if(!(validate102(data22.enabledPercent, {instancePath:instancePath+"/localRateLimit/enabledPercent",parentData:data22,parentDataProperty:"enabledPercent",rootData}))){
+vErrors = vErrors === null ? validate102.errors : vErrors.concat(validate102.errors);
+errors = vErrors.length;
+}
+}
+if(data22.enforcedPercent !== undefined){
+if(!(validate102(data22.enforcedPercent, {instancePath:instancePath+"/localRateLimit/enforcedPercent",parentData:data22,parentDataProperty:"enforcedPercent",rootData}))){
+vErrors = vErrors === null ? validate102.errors : vErrors.concat(validate102.errors);
+errors = vErrors.length;
+}
+}
+if(data22.status !== undefined){
+if(!(validate116(data22.status, {instancePath:instancePath+"/localRateLimit/status",parentData:data22,parentDataProperty:"status",rootData}))){
+vErrors = vErrors === null ? validate116.errors : vErrors.concat(validate116.errors);
+errors = vErrors.length;
+}
+}
+if(data22.headers !== undefined){
+if(!(validate152(data22.headers, {instancePath:instancePath+"/localRateLimit/headers",parentData:data22,parentDataProperty:"headers",rootData}))){
+vErrors = vErrors === null ? validate152.errors : vErrors.concat(validate152.errors);
+errors = vErrors.length;
+}
+}
+if(data22.rateLimitHeaders !== undefined){
+if(!(validate24(data22.rateLimitHeaders, {instancePath:instancePath+"/localRateLimit/rateLimitHeaders",parentData:data22,parentDataProperty:"rateLimitHeaders",rootData}))){
+vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
+errors = vErrors.length;
+}
+}
+if(data22.statPrefix !== undefined){
+if(!(validate31(data22.statPrefix, {instancePath:instancePath+"/localRateLimit/statPrefix",parentData:data22,parentDataProperty:"statPrefix",rootData}))){
+vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err15 = {instancePath:instancePath+"/localRateLimit",schemaPath:"#/definitions/routeFilters/properties/localRateLimit/anyOf/0/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err15);
+errors++;
+}
+var _valid3 = _errs41 === errors;
+valid7 = valid7 || _valid3;
+if(!valid7){
+const _errs54 = errors;
+if(false !== data22){
+const err16 = {instancePath:instancePath+"/localRateLimit",schemaPath:"#/definitions/routeFilters/properties/localRateLimit/anyOf/1/const",keyword:"const",params:{allowedValue: false}};
+(vErrors ??= []).push(err16);
+errors++;
+}
+var _valid3 = _errs54 === errors;
+valid7 = valid7 || _valid3;
+}
+if(!valid7){
+const err17 = {instancePath:instancePath+"/localRateLimit",schemaPath:"#/definitions/routeFilters/properties/localRateLimit/anyOf",keyword:"anyOf",params:{}};
+(vErrors ??= []).push(err17);
+errors++;
+} else {
+errors = _errs40;
+if(vErrors !== null){
+if(_errs40){
+vErrors.length = _errs40;
+} else {
+vErrors = null;
+}
+}
+}
+}
+if(data.bandwidthLimit !== undefined){
+let data33 = data.bandwidthLimit;
+const _errs56 = errors;
+let valid9 = false;
+const _errs57 = errors;
+if(data33 && typeof data33 == "object" && !Array.isArray(data33)){
+for(const key5 in data33){
+if(!((((key5 === "requestRate") || (key5 === "responseRate")) || (key5 === "fillInterval")) || (key5 === "statPrefix"))){
+const err18 = {instancePath:instancePath+"/bandwidthLimit",schemaPath:"#/definitions/routeFilters/properties/bandwidthLimit/anyOf/0/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key5}};
+(vErrors ??= []).push(err18);
+errors++;
+}
+}
+if(data33.requestRate !== undefined){
+if(!(validate36(data33.requestRate, {instancePath:instancePath+"/bandwidthLimit/requestRate",parentData:data33,parentDataProperty:"requestRate",rootData}))){
+vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
+errors = vErrors.length;
+}
+}
+if(data33.responseRate !== undefined){
+if(!(validate36(data33.responseRate, {instancePath:instancePath+"/bandwidthLimit/responseRate",parentData:data33,parentDataProperty:"responseRate",rootData}))){
+vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
+errors = vErrors.length;
+}
+}
+if(data33.fillInterval !== undefined){
+if(!(validate28(data33.fillInterval, {instancePath:instancePath+"/bandwidthLimit/fillInterval",parentData:data33,parentDataProperty:"fillInterval",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+if(data33.statPrefix !== undefined){
+if(!(validate31(data33.statPrefix, {instancePath:instancePath+"/bandwidthLimit/statPrefix",parentData:data33,parentDataProperty:"statPrefix",rootData}))){
+vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err19 = {instancePath:instancePath+"/bandwidthLimit",schemaPath:"#/definitions/routeFilters/properties/bandwidthLimit/anyOf/0/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err19);
+errors++;
+}
+var _valid4 = _errs57 === errors;
+valid9 = valid9 || _valid4;
+if(!valid9){
+const _errs64 = errors;
+if(false !== data33){
+const err20 = {instancePath:instancePath+"/bandwidthLimit",schemaPath:"#/definitions/routeFilters/properties/bandwidthLimit/anyOf/1/const",keyword:"const",params:{allowedValue: false}};
+(vErrors ??= []).push(err20);
+errors++;
+}
+var _valid4 = _errs64 === errors;
+valid9 = valid9 || _valid4;
+}
+if(!valid9){
+const err21 = {instancePath:instancePath+"/bandwidthLimit",schemaPath:"#/definitions/routeFilters/properties/bandwidthLimit/anyOf",keyword:"anyOf",params:{}};
+(vErrors ??= []).push(err21);
+errors++;
+} else {
+errors = _errs56;
+if(vErrors !== null){
+if(_errs56){
+vErrors.length = _errs56;
+} else {
+vErrors = null;
+}
+}
+}
+}
+} else {
+const err22 = {instancePath,schemaPath:"#/definitions/routeFilters/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err22);
+errors++;
+}
+validate251.errors = vErrors;
+return errors === 0;
+}
+
+const formats40 = FORMATS.exactPath;
+const formats42 = FORMATS.separatedPrefix;
+const formats44 = FORMATS.template;
+const formats46 = FORMATS.matchedHeader;
+const formats60 = FORMATS.substitution;
+
+function validate167(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(data && typeof data == "object" && !Array.isArray(data)){
@@ -889,15 +2306,15 @@ const err0 = {instancePath,schemaPath:"#/definitions/route/required",keyword:"re
 errors++;
 }
 for(const key0 in data){
-if(!(((((key0 === "name") || (key0 === "match")) || (key0 === "forward")) || (key0 === "redirect")) || (key0 === "respond"))){
+if(!((((((key0 === "name") || (key0 === "match")) || (key0 === "forward")) || (key0 === "redirect")) || (key0 === "respond")) || (key0 === "filters"))){
 const err1 = {instancePath,schemaPath:"#/definitions/route/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0}};
 (vErrors ??= []).push(err1);
 errors++;
 }
 }
 if(data.name !== undefined){
-if(!(validate45(data.name, {instancePath:instancePath+"/name",parentData:data,parentDataProperty:"name",rootData}))){
-vErrors = vErrors === null ? validate45.errors : vErrors.concat(validate45.errors);
+if(!(validate31(data.name, {instancePath:instancePath+"/name",parentData:data,parentDataProperty:"name",rootData}))){
+vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
 errors = vErrors.length;
 }
 }
@@ -905,7 +2322,7 @@ if(data.match !== undefined){
 let data1 = data.match;
 if(data1 && typeof data1 == "object" && !Array.isArray(data1)){
 for(const key1 in data1){
-if(!(func2.call(schema22.properties.match.properties, key1))){
+if(!(func2.call(schema38.properties.match.properties, key1))){
 const err2 = {instancePath:instancePath+"/match",schemaPath:"#/definitions/route/properties/match/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key1}};
 (vErrors ??= []).push(err2);
 errors++;
@@ -914,7 +2331,7 @@ errors++;
 if(data1.path !== undefined){
 let data2 = data1.path;
 if(typeof data2 === "string"){
-if(!(formats28(data2))){
+if(!(formats40(data2))){
 const err3 = {instancePath:instancePath+"/match/path",schemaPath:"#/definitions/route/properties/match/properties/path/format",keyword:"format",params:{format: "exactPath"}};
 (vErrors ??= []).push(err3);
 errors++;
@@ -926,15 +2343,15 @@ errors++;
 }
 }
 if(data1.prefix !== undefined){
-if(!(validate101(data1.prefix, {instancePath:instancePath+"/match/prefix",parentData:data1,parentDataProperty:"prefix",rootData}))){
-vErrors = vErrors === null ? validate101.errors : vErrors.concat(validate101.errors);
+if(!(validate140(data1.prefix, {instancePath:instancePath+"/match/prefix",parentData:data1,parentDataProperty:"prefix",rootData}))){
+vErrors = vErrors === null ? validate140.errors : vErrors.concat(validate140.errors);
 errors = vErrors.length;
 }
 }
 if(data1.pathSeparatedPrefix !== undefined){
 let data4 = data1.pathSeparatedPrefix;
 if(typeof data4 === "string"){
-if(!(formats32(data4))){
+if(!(formats42(data4))){
 const err5 = {instancePath:instancePath+"/match/pathSeparatedPrefix",schemaPath:"#/definitions/route/properties/match/properties/pathSeparatedPrefix/format",keyword:"format",params:{format: "separatedPrefix"}};
 (vErrors ??= []).push(err5);
 errors++;
@@ -946,15 +2363,15 @@ errors++;
 }
 }
 if(data1.regex !== undefined){
-if(!(validate59(data1.regex, {instancePath:instancePath+"/match/regex",parentData:data1,parentDataProperty:"regex",rootData}))){
-vErrors = vErrors === null ? validate59.errors : vErrors.concat(validate59.errors);
+if(!(validate61(data1.regex, {instancePath:instancePath+"/match/regex",parentData:data1,parentDataProperty:"regex",rootData}))){
+vErrors = vErrors === null ? validate61.errors : vErrors.concat(validate61.errors);
 errors = vErrors.length;
 }
 }
 if(data1.template !== undefined){
 let data6 = data1.template;
 if(typeof data6 === "string"){
-if(!(formats34(data6))){
+if(!(formats44(data6))){
 const err7 = {instancePath:instancePath+"/match/template",schemaPath:"#/definitions/route/properties/match/properties/template/format",keyword:"format",params:{format: "template"}};
 (vErrors ??= []).push(err7);
 errors++;
@@ -982,22 +2399,14 @@ let data9 = data1.methods;
 if(Array.isArray(data9)){
 const len0 = data9.length;
 for(let i0=0; i0<len0; i0++){
-let data10 = data9[i0];
-if(typeof data10 === "string"){
-if(!(formats36(data10))){
-const err9 = {instancePath:instancePath+"/match/methods/" + i0,schemaPath:"#/definitions/route/properties/match/properties/methods/items/format",keyword:"format",params:{format: "method"}};
+if(!(validate143(data9[i0], {instancePath:instancePath+"/match/methods/" + i0,parentData:data9,parentDataProperty:i0,rootData}))){
+vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err9 = {instancePath:instancePath+"/match/methods",schemaPath:"#/definitions/route/properties/match/properties/methods/type",keyword:"type",params:{type: "array"}};
 (vErrors ??= []).push(err9);
-errors++;
-}
-} else {
-const err10 = {instancePath:instancePath+"/match/methods/" + i0,schemaPath:"#/definitions/route/properties/match/properties/methods/items/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err10);
-errors++;
-}
-}
-} else {
-const err11 = {instancePath:instancePath+"/match/methods",schemaPath:"#/definitions/route/properties/match/properties/methods/type",keyword:"type",params:{type: "array"}};
-(vErrors ??= []).push(err11);
 errors++;
 }
 }
@@ -1005,34 +2414,34 @@ if(data1.headers !== undefined){
 let data11 = data1.headers;
 if(data11 && typeof data11 == "object" && !Array.isArray(data11)){
 for(const key2 in data11){
-const _errs22 = errors;
+const _errs21 = errors;
 if(typeof key2 === "string"){
-if(!(formats38(key2))){
-const err12 = {instancePath:instancePath+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/format",keyword:"format",params:{format: "matchedHeader"},propertyName:key2};
-(vErrors ??= []).push(err12);
+if(!(formats46(key2))){
+const err10 = {instancePath:instancePath+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/format",keyword:"format",params:{format: "matchedHeader"},propertyName:key2};
+(vErrors ??= []).push(err10);
 errors++;
 }
 } else {
-const err13 = {instancePath:instancePath+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key2};
-(vErrors ??= []).push(err13);
+const err11 = {instancePath:instancePath+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key2};
+(vErrors ??= []).push(err11);
 errors++;
 }
-var valid4 = _errs22 === errors;
+var valid4 = _errs21 === errors;
 if(!valid4){
-const err14 = {instancePath:instancePath+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key2}};
-(vErrors ??= []).push(err14);
+const err12 = {instancePath:instancePath+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key2}};
+(vErrors ??= []).push(err12);
 errors++;
 }
 }
 for(const key3 in data11){
-if(!(validate106(data11[key3], {instancePath:instancePath+"/match/headers/" + key3.replace(/~/g, "~0").replace(/\//g, "~1"),parentData:data11,parentDataProperty:key3,rootData}))){
-vErrors = vErrors === null ? validate106.errors : vErrors.concat(validate106.errors);
+if(!(validate174(data11[key3], {instancePath:instancePath+"/match/headers/" + key3.replace(/~/g, "~0").replace(/\//g, "~1"),parentData:data11,parentDataProperty:key3,rootData}))){
+vErrors = vErrors === null ? validate174.errors : vErrors.concat(validate174.errors);
 errors = vErrors.length;
 }
 }
 } else {
-const err15 = {instancePath:instancePath+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err15);
+const err13 = {instancePath:instancePath+"/match/headers",schemaPath:"#/definitions/route/properties/match/properties/headers/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err13);
 errors++;
 }
 }
@@ -1040,40 +2449,40 @@ if(data1.query !== undefined){
 let data13 = data1.query;
 if(data13 && typeof data13 == "object" && !Array.isArray(data13)){
 for(const key4 in data13){
-const _errs28 = errors;
+const _errs27 = errors;
 if(typeof key4 === "string"){
-if(!(formats6(key4))){
-const err16 = {instancePath:instancePath+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/format",keyword:"format",params:{format: "name"},propertyName:key4};
-(vErrors ??= []).push(err16);
+if(!(formats4(key4))){
+const err14 = {instancePath:instancePath+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/format",keyword:"format",params:{format: "name"},propertyName:key4};
+(vErrors ??= []).push(err14);
 errors++;
 }
 } else {
-const err17 = {instancePath:instancePath+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key4};
-(vErrors ??= []).push(err17);
+const err15 = {instancePath:instancePath+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key4};
+(vErrors ??= []).push(err15);
 errors++;
 }
-var valid6 = _errs28 === errors;
+var valid6 = _errs27 === errors;
 if(!valid6){
-const err18 = {instancePath:instancePath+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames",keyword:"propertyNames",params:{propertyName: key4}};
-(vErrors ??= []).push(err18);
+const err16 = {instancePath:instancePath+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/propertyNames",keyword:"propertyNames",params:{propertyName: key4}};
+(vErrors ??= []).push(err16);
 errors++;
 }
 }
 for(const key5 in data13){
-if(!(validate106(data13[key5], {instancePath:instancePath+"/match/query/" + key5.replace(/~/g, "~0").replace(/\//g, "~1"),parentData:data13,parentDataProperty:key5,rootData}))){
-vErrors = vErrors === null ? validate106.errors : vErrors.concat(validate106.errors);
+if(!(validate174(data13[key5], {instancePath:instancePath+"/match/query/" + key5.replace(/~/g, "~0").replace(/\//g, "~1"),parentData:data13,parentDataProperty:key5,rootData}))){
+vErrors = vErrors === null ? validate174.errors : vErrors.concat(validate174.errors);
 errors = vErrors.length;
 }
 }
 } else {
-const err19 = {instancePath:instancePath+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err19);
+const err17 = {instancePath:instancePath+"/match/query",schemaPath:"#/definitions/route/properties/match/properties/query/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err17);
 errors++;
 }
 }
 if(data1.fraction !== undefined){
-if(!(validate36(data1.fraction, {instancePath:instancePath+"/match/fraction",parentData:data1,parentDataProperty:"fraction",rootData}))){
-vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
+if(!(validate39(data1.fraction, {instancePath:instancePath+"/match/fraction",parentData:data1,parentDataProperty:"fraction",rootData}))){
+vErrors = vErrors === null ? validate39.errors : vErrors.concat(validate39.errors);
 errors = vErrors.length;
 }
 }
@@ -1082,8 +2491,8 @@ let data16 = data1.tls;
 if(data16 && typeof data16 == "object" && !Array.isArray(data16)){
 for(const key6 in data16){
 if(!(key6 === "clientCertificate")){
-const err20 = {instancePath:instancePath+"/match/tls",schemaPath:"#/definitions/route/properties/match/properties/tls/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key6}};
-(vErrors ??= []).push(err20);
+const err18 = {instancePath:instancePath+"/match/tls",schemaPath:"#/definitions/route/properties/match/properties/tls/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key6}};
+(vErrors ??= []).push(err18);
 errors++;
 }
 }
@@ -1094,14 +2503,14 @@ errors = vErrors.length;
 }
 }
 } else {
-const err21 = {instancePath:instancePath+"/match/tls",schemaPath:"#/definitions/route/properties/match/properties/tls/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err21);
+const err19 = {instancePath:instancePath+"/match/tls",schemaPath:"#/definitions/route/properties/match/properties/tls/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err19);
 errors++;
 }
 }
 } else {
-const err22 = {instancePath:instancePath+"/match",schemaPath:"#/definitions/route/properties/match/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err22);
+const err20 = {instancePath:instancePath+"/match",schemaPath:"#/definitions/route/properties/match/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err20);
 errors++;
 }
 }
@@ -1109,48 +2518,46 @@ if(data.forward !== undefined){
 let data18 = data.forward;
 if(data18 && typeof data18 == "object" && !Array.isArray(data18)){
 for(const key7 in data18){
-if(!(func2.call(schema22.properties.forward.properties, key7))){
-const err23 = {instancePath:instancePath+"/forward",schemaPath:"#/definitions/route/properties/forward/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key7}};
-(vErrors ??= []).push(err23);
+if(!(func2.call(schema38.properties.forward.properties, key7))){
+const err21 = {instancePath:instancePath+"/forward",schemaPath:"#/definitions/route/properties/forward/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key7}};
+(vErrors ??= []).push(err21);
 errors++;
 }
 }
 if(data18.cluster !== undefined){
-if(!(validate45(data18.cluster, {instancePath:instancePath+"/forward/cluster",parentData:data18,parentDataProperty:"cluster",rootData}))){
-vErrors = vErrors === null ? validate45.errors : vErrors.concat(validate45.errors);
+if(!(validate31(data18.cluster, {instancePath:instancePath+"/forward/cluster",parentData:data18,parentDataProperty:"cluster",rootData}))){
+vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
 errors = vErrors.length;
 }
 }
 if(data18.clusters !== undefined){
-if(!(validate122(data18.clusters, {instancePath:instancePath+"/forward/clusters",parentData:data18,parentDataProperty:"clusters",rootData}))){
-vErrors = vErrors === null ? validate122.errors : vErrors.concat(validate122.errors);
+if(!(validate190(data18.clusters, {instancePath:instancePath+"/forward/clusters",parentData:data18,parentDataProperty:"clusters",rootData}))){
+vErrors = vErrors === null ? validate190.errors : vErrors.concat(validate190.errors);
 errors = vErrors.length;
 }
 }
 if(data18.clusterHeader !== undefined){
-let data21 = data18.clusterHeader;
-if(typeof data21 === "string"){
-if(!(formats42(data21))){
-const err24 = {instancePath:instancePath+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/format",keyword:"format",params:{format: "headerName"}};
-(vErrors ??= []).push(err24);
-errors++;
+if(!(validate136(data18.clusterHeader, {instancePath:instancePath+"/forward/clusterHeader",parentData:data18,parentDataProperty:"clusterHeader",rootData}))){
+vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
+errors = vErrors.length;
 }
-} else {
-const err25 = {instancePath:instancePath+"/forward/clusterHeader",schemaPath:"#/definitions/route/properties/forward/properties/clusterHeader/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err25);
-errors++;
+}
+if(data18.subset !== undefined){
+if(!(validate198(data18.subset, {instancePath:instancePath+"/forward/subset",parentData:data18,parentDataProperty:"subset",rootData}))){
+vErrors = vErrors === null ? validate198.errors : vErrors.concat(validate198.errors);
+errors = vErrors.length;
 }
 }
 if(data18.priority !== undefined){
-let data22 = data18.priority;
-if(typeof data22 !== "string"){
-const err26 = {instancePath:instancePath+"/forward/priority",schemaPath:"#/definitions/route/properties/forward/properties/priority/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err26);
+let data23 = data18.priority;
+if(typeof data23 !== "string"){
+const err22 = {instancePath:instancePath+"/forward/priority",schemaPath:"#/definitions/route/properties/forward/properties/priority/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err22);
 errors++;
 }
-if(!((data22 === "default") || (data22 === "high"))){
-const err27 = {instancePath:instancePath+"/forward/priority",schemaPath:"#/definitions/route/properties/forward/properties/priority/enum",keyword:"enum",params:{allowedValues: schema22.properties.forward.properties.priority.enum}};
-(vErrors ??= []).push(err27);
+if(!((data23 === "default") || (data23 === "high"))){
+const err23 = {instancePath:instancePath+"/forward/priority",schemaPath:"#/definitions/route/properties/forward/properties/priority/enum",keyword:"enum",params:{allowedValues: schema38.properties.forward.properties.priority.enum}};
+(vErrors ??= []).push(err23);
 errors++;
 }
 }
@@ -1173,310 +2580,629 @@ errors = vErrors.length;
 }
 }
 if(data18.upgrades !== undefined){
-if(!(validate92(data18.upgrades, {instancePath:instancePath+"/forward/upgrades",parentData:data18,parentDataProperty:"upgrades",rootData}))){
-vErrors = vErrors === null ? validate92.errors : vErrors.concat(validate92.errors);
+if(!(validate99(data18.upgrades, {instancePath:instancePath+"/forward/upgrades",parentData:data18,parentDataProperty:"upgrades",rootData}))){
+vErrors = vErrors === null ? validate99.errors : vErrors.concat(validate99.errors);
 errors = vErrors.length;
 }
 }
-if(data18.rewrite !== undefined){
-let data27 = data18.rewrite;
-if(data27 && typeof data27 == "object" && !Array.isArray(data27)){
-for(const key8 in data27){
-if(!(((((key8 === "prefix") || (key8 === "regex")) || (key8 === "path")) || (key8 === "host")) || (key8 === "hostFrom"))){
-const err28 = {instancePath:instancePath+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key8}};
+if(data18.hashOn !== undefined){
+let data28 = data18.hashOn;
+if(Array.isArray(data28)){
+const len1 = data28.length;
+for(let i1=0; i1<len1; i1++){
+let data29 = data28[i1];
+if(data29 && typeof data29 == "object" && !Array.isArray(data29)){
+for(const key8 in data29){
+if(!((((((((key8 === "header") || (key8 === "cookie")) || (key8 === "sourceIp")) || (key8 === "query")) || (key8 === "terminal")) || (key8 === "ttl")) || (key8 === "path")) || (key8 === "attributes"))){
+const err24 = {instancePath:instancePath+"/forward/hashOn/" + i1,schemaPath:"#/definitions/route/properties/forward/properties/hashOn/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key8}};
+(vErrors ??= []).push(err24);
+errors++;
+}
+}
+if(data29.header !== undefined){
+let data30 = data29.header;
+if(typeof data30 === "string"){
+if(!(formats46(data30))){
+const err25 = {instancePath:instancePath+"/forward/hashOn/" + i1+"/header",schemaPath:"#/definitions/route/properties/forward/properties/hashOn/items/properties/header/format",keyword:"format",params:{format: "matchedHeader"}};
+(vErrors ??= []).push(err25);
+errors++;
+}
+} else {
+const err26 = {instancePath:instancePath+"/forward/hashOn/" + i1+"/header",schemaPath:"#/definitions/route/properties/forward/properties/hashOn/items/properties/header/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err26);
+errors++;
+}
+}
+if(data29.cookie !== undefined){
+if(!(validate136(data29.cookie, {instancePath:instancePath+"/forward/hashOn/" + i1+"/cookie",parentData:data29,parentDataProperty:"cookie",rootData}))){
+vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
+errors = vErrors.length;
+}
+}
+if(data29.sourceIp !== undefined){
+if(!(validate24(data29.sourceIp, {instancePath:instancePath+"/forward/hashOn/" + i1+"/sourceIp",parentData:data29,parentDataProperty:"sourceIp",rootData}))){
+vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
+errors = vErrors.length;
+}
+}
+if(data29.query !== undefined){
+if(!(validate31(data29.query, {instancePath:instancePath+"/forward/hashOn/" + i1+"/query",parentData:data29,parentDataProperty:"query",rootData}))){
+vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+errors = vErrors.length;
+}
+}
+if(data29.terminal !== undefined){
+if(!(validate24(data29.terminal, {instancePath:instancePath+"/forward/hashOn/" + i1+"/terminal",parentData:data29,parentDataProperty:"terminal",rootData}))){
+vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
+errors = vErrors.length;
+}
+}
+if(data29.ttl !== undefined){
+if(!(validate28(data29.ttl, {instancePath:instancePath+"/forward/hashOn/" + i1+"/ttl",parentData:data29,parentDataProperty:"ttl",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+if(data29.path !== undefined){
+if(!(validate140(data29.path, {instancePath:instancePath+"/forward/hashOn/" + i1+"/path",parentData:data29,parentDataProperty:"path",rootData}))){
+vErrors = vErrors === null ? validate140.errors : vErrors.concat(validate140.errors);
+errors = vErrors.length;
+}
+}
+if(data29.attributes !== undefined){
+let data37 = data29.attributes;
+if(data37 && typeof data37 == "object" && !Array.isArray(data37)){
+for(const key9 in data37){
+const _errs64 = errors;
+if(typeof key9 === "string"){
+if(!(formats28(key9))){
+const err27 = {instancePath:instancePath+"/forward/hashOn/" + i1+"/attributes",schemaPath:"#/definitions/route/properties/forward/properties/hashOn/items/properties/attributes/propertyNames/format",keyword:"format",params:{format: "headerName"},propertyName:key9};
+(vErrors ??= []).push(err27);
+errors++;
+}
+} else {
+const err28 = {instancePath:instancePath+"/forward/hashOn/" + i1+"/attributes",schemaPath:"#/definitions/route/properties/forward/properties/hashOn/items/properties/attributes/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key9};
 (vErrors ??= []).push(err28);
 errors++;
 }
-}
-if(data27.prefix !== undefined){
-if(!(validate101(data27.prefix, {instancePath:instancePath+"/forward/rewrite/prefix",parentData:data27,parentDataProperty:"prefix",rootData}))){
-vErrors = vErrors === null ? validate101.errors : vErrors.concat(validate101.errors);
-errors = vErrors.length;
-}
-}
-if(data27.regex !== undefined){
-let data29 = data27.regex;
-if(data29 && typeof data29 == "object" && !Array.isArray(data29)){
-if(data29.pattern === undefined){
-const err29 = {instancePath:instancePath+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "pattern"}};
+var valid13 = _errs64 === errors;
+if(!valid13){
+const err29 = {instancePath:instancePath+"/forward/hashOn/" + i1+"/attributes",schemaPath:"#/definitions/route/properties/forward/properties/hashOn/items/properties/attributes/propertyNames",keyword:"propertyNames",params:{propertyName: key9}};
 (vErrors ??= []).push(err29);
 errors++;
 }
-if(data29.substitution === undefined){
-const err30 = {instancePath:instancePath+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "substitution"}};
+}
+for(const key10 in data37){
+if(!(validate138(data37[key10], {instancePath:instancePath+"/forward/hashOn/" + i1+"/attributes/" + key10.replace(/~/g, "~0").replace(/\//g, "~1"),parentData:data37,parentDataProperty:key10,rootData}))){
+vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err30 = {instancePath:instancePath+"/forward/hashOn/" + i1+"/attributes",schemaPath:"#/definitions/route/properties/forward/properties/hashOn/items/properties/attributes/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err30);
 errors++;
 }
-for(const key9 in data29){
-if(!((key9 === "pattern") || (key9 === "substitution"))){
-const err31 = {instancePath:instancePath+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key9}};
+}
+} else {
+const err31 = {instancePath:instancePath+"/forward/hashOn/" + i1,schemaPath:"#/definitions/route/properties/forward/properties/hashOn/items/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err31);
 errors++;
 }
 }
-if(data29.pattern !== undefined){
-if(!(validate59(data29.pattern, {instancePath:instancePath+"/forward/rewrite/regex/pattern",parentData:data29,parentDataProperty:"pattern",rootData}))){
-vErrors = vErrors === null ? validate59.errors : vErrors.concat(validate59.errors);
-errors = vErrors.length;
-}
-}
-if(data29.substitution !== undefined){
-let data31 = data29.substitution;
-if(typeof data31 === "string"){
-if(!(formats44(data31))){
-const err32 = {instancePath:instancePath+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/format",keyword:"format",params:{format: "substitution"}};
+} else {
+const err32 = {instancePath:instancePath+"/forward/hashOn",schemaPath:"#/definitions/route/properties/forward/properties/hashOn/type",keyword:"type",params:{type: "array"}};
 (vErrors ??= []).push(err32);
 errors++;
 }
-} else {
-const err33 = {instancePath:instancePath+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/type",keyword:"type",params:{type: "string"}};
+}
+if(data18.stickySession !== undefined){
+let data39 = data18.stickySession;
+if(data39 && typeof data39 == "object" && !Array.isArray(data39)){
+for(const key11 in data39){
+if(!(((((key11 === "cookie") || (key11 === "header")) || (key11 === "ttl")) || (key11 === "path")) || (key11 === "strict"))){
+const err33 = {instancePath:instancePath+"/forward/stickySession",schemaPath:"#/definitions/route/properties/forward/properties/stickySession/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key11}};
 (vErrors ??= []).push(err33);
 errors++;
 }
 }
-} else {
-const err34 = {instancePath:instancePath+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err34);
-errors++;
-}
-}
-if(data27.path !== undefined){
-if(!(validate101(data27.path, {instancePath:instancePath+"/forward/rewrite/path",parentData:data27,parentDataProperty:"path",rootData}))){
-vErrors = vErrors === null ? validate101.errors : vErrors.concat(validate101.errors);
-errors = vErrors.length;
-}
-}
-if(data27.host !== undefined){
-if(!(validate134(data27.host, {instancePath:instancePath+"/forward/rewrite/host",parentData:data27,parentDataProperty:"host",rootData}))){
-vErrors = vErrors === null ? validate134.errors : vErrors.concat(validate134.errors);
-errors = vErrors.length;
-}
-}
-if(data27.hostFrom !== undefined){
-let data34 = data27.hostFrom;
-if(typeof data34 !== "string"){
-const err35 = {instancePath:instancePath+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err35);
-errors++;
-}
-if(!(data34 === "upstream")){
-const err36 = {instancePath:instancePath+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/enum",keyword:"enum",params:{allowedValues: schema22.properties.forward.properties.rewrite.properties.hostFrom.enum}};
-(vErrors ??= []).push(err36);
-errors++;
-}
-}
-} else {
-const err37 = {instancePath:instancePath+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err37);
-errors++;
-}
-}
-if(data18.requestHeaders !== undefined){
-if(!(validate136(data18.requestHeaders, {instancePath:instancePath+"/forward/requestHeaders",parentData:data18,parentDataProperty:"requestHeaders",rootData}))){
+if(data39.cookie !== undefined){
+if(!(validate136(data39.cookie, {instancePath:instancePath+"/forward/stickySession/cookie",parentData:data39,parentDataProperty:"cookie",rootData}))){
 vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
 errors = vErrors.length;
 }
 }
-if(data18.responseHeaders !== undefined){
-if(!(validate136(data18.responseHeaders, {instancePath:instancePath+"/forward/responseHeaders",parentData:data18,parentDataProperty:"responseHeaders",rootData}))){
+if(data39.header !== undefined){
+if(!(validate136(data39.header, {instancePath:instancePath+"/forward/stickySession/header",parentData:data39,parentDataProperty:"header",rootData}))){
 vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
 errors = vErrors.length;
 }
 }
-} else {
-const err38 = {instancePath:instancePath+"/forward",schemaPath:"#/definitions/route/properties/forward/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err38);
-errors++;
-}
-}
-if(data.redirect !== undefined){
-let data37 = data.redirect;
-if(data37 && typeof data37 == "object" && !Array.isArray(data37)){
-for(const key10 in data37){
-if(!(((((((key10 === "scheme") || (key10 === "host")) || (key10 === "port")) || (key10 === "path")) || (key10 === "prefix")) || (key10 === "status")) || (key10 === "stripQuery"))){
-const err39 = {instancePath:instancePath+"/redirect",schemaPath:"#/definitions/route/properties/redirect/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key10}};
-(vErrors ??= []).push(err39);
-errors++;
-}
-}
-if(data37.scheme !== undefined){
-let data38 = data37.scheme;
-if(typeof data38 !== "string"){
-const err40 = {instancePath:instancePath+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err40);
-errors++;
-}
-if(!((data38 === "http") || (data38 === "https"))){
-const err41 = {instancePath:instancePath+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/enum",keyword:"enum",params:{allowedValues: schema22.properties.redirect.properties.scheme.enum}};
-(vErrors ??= []).push(err41);
-errors++;
-}
-}
-if(data37.host !== undefined){
-let data39 = data37.host;
-if(typeof data39 === "string"){
-if(!(formats54(data39))){
-const err42 = {instancePath:instancePath+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/format",keyword:"format",params:{format: "optionalAuthority"}};
-(vErrors ??= []).push(err42);
-errors++;
-}
-} else {
-const err43 = {instancePath:instancePath+"/redirect/host",schemaPath:"#/definitions/route/properties/redirect/properties/host/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err43);
-errors++;
-}
-}
-if(data37.port !== undefined){
-let data40 = data37.port;
-if(!(((typeof data40 == "number") && (!(data40 % 1) && !isNaN(data40))) && (isFinite(data40)))){
-const err44 = {instancePath:instancePath+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/type",keyword:"type",params:{type: "integer"}};
-(vErrors ??= []).push(err44);
-errors++;
-}
-if((typeof data40 == "number") && (isFinite(data40))){
-if(data40 > 65535 || isNaN(data40)){
-const err45 = {instancePath:instancePath+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535}};
-(vErrors ??= []).push(err45);
-errors++;
-}
-if(data40 < 0 || isNaN(data40)){
-const err46 = {instancePath:instancePath+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
-(vErrors ??= []).push(err46);
-errors++;
-}
-}
-}
-if(data37.path !== undefined){
-let data41 = data37.path;
-if(typeof data41 === "string"){
-if(!(formats56(data41))){
-const err47 = {instancePath:instancePath+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/format",keyword:"format",params:{format: "target"}};
-(vErrors ??= []).push(err47);
-errors++;
-}
-} else {
-const err48 = {instancePath:instancePath+"/redirect/path",schemaPath:"#/definitions/route/properties/redirect/properties/path/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err48);
-errors++;
-}
-}
-if(data37.prefix !== undefined){
-if(!(validate101(data37.prefix, {instancePath:instancePath+"/redirect/prefix",parentData:data37,parentDataProperty:"prefix",rootData}))){
-vErrors = vErrors === null ? validate101.errors : vErrors.concat(validate101.errors);
+if(data39.ttl !== undefined){
+if(!(validate28(data39.ttl, {instancePath:instancePath+"/forward/stickySession/ttl",parentData:data39,parentDataProperty:"ttl",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
 errors = vErrors.length;
 }
 }
-if(data37.status !== undefined){
-let data43 = data37.status;
-if(!(((typeof data43 == "number") && (!(data43 % 1) && !isNaN(data43))) && (isFinite(data43)))){
-const err49 = {instancePath:instancePath+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/type",keyword:"type",params:{type: "integer"}};
-(vErrors ??= []).push(err49);
-errors++;
-}
-if(!(((((data43 === 301) || (data43 === 302)) || (data43 === 303)) || (data43 === 307)) || (data43 === 308))){
-const err50 = {instancePath:instancePath+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/enum",keyword:"enum",params:{allowedValues: schema22.properties.redirect.properties.status.enum}};
-(vErrors ??= []).push(err50);
-errors++;
+if(data39.path !== undefined){
+if(!(validate140(data39.path, {instancePath:instancePath+"/forward/stickySession/path",parentData:data39,parentDataProperty:"path",rootData}))){
+vErrors = vErrors === null ? validate140.errors : vErrors.concat(validate140.errors);
+errors = vErrors.length;
 }
 }
-if(data37.stripQuery !== undefined){
-if(!(validate24(data37.stripQuery, {instancePath:instancePath+"/redirect/stripQuery",parentData:data37,parentDataProperty:"stripQuery",rootData}))){
+if(data39.strict !== undefined){
+if(!(validate24(data39.strict, {instancePath:instancePath+"/forward/stickySession/strict",parentData:data39,parentDataProperty:"strict",rootData}))){
 vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
 errors = vErrors.length;
 }
 }
 } else {
-const err51 = {instancePath:instancePath+"/redirect",schemaPath:"#/definitions/route/properties/redirect/type",keyword:"type",params:{type: "object"}};
+const err34 = {instancePath:instancePath+"/forward/stickySession",schemaPath:"#/definitions/route/properties/forward/properties/stickySession/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err34);
+errors++;
+}
+}
+if(data18.retry !== undefined){
+if(!(validate216(data18.retry, {instancePath:instancePath+"/forward/retry",parentData:data18,parentDataProperty:"retry",rootData}))){
+vErrors = vErrors === null ? validate216.errors : vErrors.concat(validate216.errors);
+errors = vErrors.length;
+}
+}
+if(data18.hedge !== undefined){
+let data46 = data18.hedge;
+if(data46 && typeof data46 == "object" && !Array.isArray(data46)){
+for(const key12 in data46){
+if(!(key12 === "onPerTryTimeout")){
+const err35 = {instancePath:instancePath+"/forward/hedge",schemaPath:"#/definitions/route/properties/forward/properties/hedge/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key12}};
+(vErrors ??= []).push(err35);
+errors++;
+}
+}
+if(data46.onPerTryTimeout !== undefined){
+if(!(validate24(data46.onPerTryTimeout, {instancePath:instancePath+"/forward/hedge/onPerTryTimeout",parentData:data46,parentDataProperty:"onPerTryTimeout",rootData}))){
+vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err36 = {instancePath:instancePath+"/forward/hedge",schemaPath:"#/definitions/route/properties/forward/properties/hedge/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err36);
+errors++;
+}
+}
+if(data18.rewrite !== undefined){
+let data48 = data18.rewrite;
+if(data48 && typeof data48 == "object" && !Array.isArray(data48)){
+for(const key13 in data48){
+if(!(((((key13 === "prefix") || (key13 === "regex")) || (key13 === "path")) || (key13 === "host")) || (key13 === "hostFrom"))){
+const err37 = {instancePath:instancePath+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key13}};
+(vErrors ??= []).push(err37);
+errors++;
+}
+}
+if(data48.prefix !== undefined){
+if(!(validate140(data48.prefix, {instancePath:instancePath+"/forward/rewrite/prefix",parentData:data48,parentDataProperty:"prefix",rootData}))){
+vErrors = vErrors === null ? validate140.errors : vErrors.concat(validate140.errors);
+errors = vErrors.length;
+}
+}
+if(data48.regex !== undefined){
+let data50 = data48.regex;
+if(data50 && typeof data50 == "object" && !Array.isArray(data50)){
+if(data50.pattern === undefined){
+const err38 = {instancePath:instancePath+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "pattern"}};
+(vErrors ??= []).push(err38);
+errors++;
+}
+if(data50.substitution === undefined){
+const err39 = {instancePath:instancePath+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/required",keyword:"required",params:{missingProperty: "substitution"}};
+(vErrors ??= []).push(err39);
+errors++;
+}
+for(const key14 in data50){
+if(!((key14 === "pattern") || (key14 === "substitution"))){
+const err40 = {instancePath:instancePath+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key14}};
+(vErrors ??= []).push(err40);
+errors++;
+}
+}
+if(data50.pattern !== undefined){
+if(!(validate61(data50.pattern, {instancePath:instancePath+"/forward/rewrite/regex/pattern",parentData:data50,parentDataProperty:"pattern",rootData}))){
+vErrors = vErrors === null ? validate61.errors : vErrors.concat(validate61.errors);
+errors = vErrors.length;
+}
+}
+if(data50.substitution !== undefined){
+let data52 = data50.substitution;
+if(typeof data52 === "string"){
+if(!(formats60(data52))){
+const err41 = {instancePath:instancePath+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/format",keyword:"format",params:{format: "substitution"}};
+(vErrors ??= []).push(err41);
+errors++;
+}
+} else {
+const err42 = {instancePath:instancePath+"/forward/rewrite/regex/substitution",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/properties/substitution/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err42);
+errors++;
+}
+}
+} else {
+const err43 = {instancePath:instancePath+"/forward/rewrite/regex",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/regex/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err43);
+errors++;
+}
+}
+if(data48.path !== undefined){
+if(!(validate140(data48.path, {instancePath:instancePath+"/forward/rewrite/path",parentData:data48,parentDataProperty:"path",rootData}))){
+vErrors = vErrors === null ? validate140.errors : vErrors.concat(validate140.errors);
+errors = vErrors.length;
+}
+}
+if(data48.host !== undefined){
+if(!(validate236(data48.host, {instancePath:instancePath+"/forward/rewrite/host",parentData:data48,parentDataProperty:"host",rootData}))){
+vErrors = vErrors === null ? validate236.errors : vErrors.concat(validate236.errors);
+errors = vErrors.length;
+}
+}
+if(data48.hostFrom !== undefined){
+let data55 = data48.hostFrom;
+if(typeof data55 !== "string"){
+const err44 = {instancePath:instancePath+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err44);
+errors++;
+}
+if(!(data55 === "upstream")){
+const err45 = {instancePath:instancePath+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/enum",keyword:"enum",params:{allowedValues: schema38.properties.forward.properties.rewrite.properties.hostFrom.enum}};
+(vErrors ??= []).push(err45);
+errors++;
+}
+}
+} else {
+const err46 = {instancePath:instancePath+"/forward/rewrite",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err46);
+errors++;
+}
+}
+if(data18.requestHeaders !== undefined){
+if(!(validate238(data18.requestHeaders, {instancePath:instancePath+"/forward/requestHeaders",parentData:data18,parentDataProperty:"requestHeaders",rootData}))){
+vErrors = vErrors === null ? validate238.errors : vErrors.concat(validate238.errors);
+errors = vErrors.length;
+}
+}
+if(data18.responseHeaders !== undefined){
+if(!(validate238(data18.responseHeaders, {instancePath:instancePath+"/forward/responseHeaders",parentData:data18,parentDataProperty:"responseHeaders",rootData}))){
+vErrors = vErrors === null ? validate238.errors : vErrors.concat(validate238.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err47 = {instancePath:instancePath+"/forward",schemaPath:"#/definitions/route/properties/forward/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err47);
+errors++;
+}
+}
+if(data.redirect !== undefined){
+let data58 = data.redirect;
+if(data58 && typeof data58 == "object" && !Array.isArray(data58)){
+for(const key15 in data58){
+if(!(((((((key15 === "scheme") || (key15 === "host")) || (key15 === "port")) || (key15 === "path")) || (key15 === "prefix")) || (key15 === "status")) || (key15 === "stripQuery"))){
+const err48 = {instancePath:instancePath+"/redirect",schemaPath:"#/definitions/route/properties/redirect/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key15}};
+(vErrors ??= []).push(err48);
+errors++;
+}
+}
+if(data58.scheme !== undefined){
+let data59 = data58.scheme;
+if(typeof data59 !== "string"){
+const err49 = {instancePath:instancePath+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err49);
+errors++;
+}
+if(!((data59 === "http") || (data59 === "https"))){
+const err50 = {instancePath:instancePath+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/enum",keyword:"enum",params:{allowedValues: schema38.properties.redirect.properties.scheme.enum}};
+(vErrors ??= []).push(err50);
+errors++;
+}
+}
+if(data58.host !== undefined){
+if(!(validate243(data58.host, {instancePath:instancePath+"/redirect/host",parentData:data58,parentDataProperty:"host",rootData}))){
+vErrors = vErrors === null ? validate243.errors : vErrors.concat(validate243.errors);
+errors = vErrors.length;
+}
+}
+if(data58.port !== undefined){
+let data61 = data58.port;
+if(!(((typeof data61 == "number") && (!(data61 % 1) && !isNaN(data61))) && (isFinite(data61)))){
+const err51 = {instancePath:instancePath+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/type",keyword:"type",params:{type: "integer"}};
 (vErrors ??= []).push(err51);
 errors++;
 }
-}
-if(data.respond !== undefined){
-let data45 = data.respond;
-if(data45 && typeof data45 == "object" && !Array.isArray(data45)){
-if(data45.status === undefined){
-const err52 = {instancePath:instancePath+"/respond",schemaPath:"#/definitions/route/properties/respond/required",keyword:"required",params:{missingProperty: "status"}};
+if((typeof data61 == "number") && (isFinite(data61))){
+if(data61 > 65535 || isNaN(data61)){
+const err52 = {instancePath:instancePath+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535}};
 (vErrors ??= []).push(err52);
 errors++;
 }
-for(const key11 in data45){
-if(!(((key11 === "status") || (key11 === "headers")) || (key11 === "body"))){
-const err53 = {instancePath:instancePath+"/respond",schemaPath:"#/definitions/route/properties/respond/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key11}};
+if(data61 < 0 || isNaN(data61)){
+const err53 = {instancePath:instancePath+"/redirect/port",schemaPath:"#/definitions/route/properties/redirect/properties/port/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 (vErrors ??= []).push(err53);
 errors++;
 }
 }
-if(data45.status !== undefined){
-let data46 = data45.status;
-if(!(((typeof data46 == "number") && (!(data46 % 1) && !isNaN(data46))) && (isFinite(data46)))){
-const err54 = {instancePath:instancePath+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/type",keyword:"type",params:{type: "integer"}};
+}
+if(data58.path !== undefined){
+if(!(validate245(data58.path, {instancePath:instancePath+"/redirect/path",parentData:data58,parentDataProperty:"path",rootData}))){
+vErrors = vErrors === null ? validate245.errors : vErrors.concat(validate245.errors);
+errors = vErrors.length;
+}
+}
+if(data58.prefix !== undefined){
+if(!(validate140(data58.prefix, {instancePath:instancePath+"/redirect/prefix",parentData:data58,parentDataProperty:"prefix",rootData}))){
+vErrors = vErrors === null ? validate140.errors : vErrors.concat(validate140.errors);
+errors = vErrors.length;
+}
+}
+if(data58.status !== undefined){
+let data64 = data58.status;
+if(!(((typeof data64 == "number") && (!(data64 % 1) && !isNaN(data64))) && (isFinite(data64)))){
+const err54 = {instancePath:instancePath+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/type",keyword:"type",params:{type: "integer"}};
 (vErrors ??= []).push(err54);
 errors++;
 }
-if((typeof data46 == "number") && (isFinite(data46))){
-if(data46 > 599 || isNaN(data46)){
-const err55 = {instancePath:instancePath+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/maximum",keyword:"maximum",params:{comparison: "<=", limit: 599}};
+if(!(((((data64 === 301) || (data64 === 302)) || (data64 === 303)) || (data64 === 307)) || (data64 === 308))){
+const err55 = {instancePath:instancePath+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/enum",keyword:"enum",params:{allowedValues: schema38.properties.redirect.properties.status.enum}};
 (vErrors ??= []).push(err55);
 errors++;
 }
-if(data46 < 200 || isNaN(data46)){
-const err56 = {instancePath:instancePath+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/minimum",keyword:"minimum",params:{comparison: ">=", limit: 200}};
+}
+if(data58.stripQuery !== undefined){
+if(!(validate24(data58.stripQuery, {instancePath:instancePath+"/redirect/stripQuery",parentData:data58,parentDataProperty:"stripQuery",rootData}))){
+vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err56 = {instancePath:instancePath+"/redirect",schemaPath:"#/definitions/route/properties/redirect/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err56);
 errors++;
 }
 }
+if(data.respond !== undefined){
+let data66 = data.respond;
+if(data66 && typeof data66 == "object" && !Array.isArray(data66)){
+if(data66.status === undefined){
+const err57 = {instancePath:instancePath+"/respond",schemaPath:"#/definitions/route/properties/respond/required",keyword:"required",params:{missingProperty: "status"}};
+(vErrors ??= []).push(err57);
+errors++;
 }
-if(data45.headers !== undefined){
-if(!(validate137(data45.headers, {instancePath:instancePath+"/respond/headers",parentData:data45,parentDataProperty:"headers",rootData}))){
-vErrors = vErrors === null ? validate137.errors : vErrors.concat(validate137.errors);
+for(const key16 in data66){
+if(!(((key16 === "status") || (key16 === "headers")) || (key16 === "body"))){
+const err58 = {instancePath:instancePath+"/respond",schemaPath:"#/definitions/route/properties/respond/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key16}};
+(vErrors ??= []).push(err58);
+errors++;
+}
+}
+if(data66.status !== undefined){
+let data67 = data66.status;
+if(!(((typeof data67 == "number") && (!(data67 % 1) && !isNaN(data67))) && (isFinite(data67)))){
+const err59 = {instancePath:instancePath+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/type",keyword:"type",params:{type: "integer"}};
+(vErrors ??= []).push(err59);
+errors++;
+}
+if((typeof data67 == "number") && (isFinite(data67))){
+if(data67 > 599 || isNaN(data67)){
+const err60 = {instancePath:instancePath+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/maximum",keyword:"maximum",params:{comparison: "<=", limit: 599}};
+(vErrors ??= []).push(err60);
+errors++;
+}
+if(data67 < 200 || isNaN(data67)){
+const err61 = {instancePath:instancePath+"/respond/status",schemaPath:"#/definitions/route/properties/respond/properties/status/minimum",keyword:"minimum",params:{comparison: ">=", limit: 200}};
+(vErrors ??= []).push(err61);
+errors++;
+}
+}
+}
+if(data66.headers !== undefined){
+if(!(validate152(data66.headers, {instancePath:instancePath+"/respond/headers",parentData:data66,parentDataProperty:"headers",rootData}))){
+vErrors = vErrors === null ? validate152.errors : vErrors.concat(validate152.errors);
 errors = vErrors.length;
 }
 }
-if(data45.body !== undefined){
-if(!(validate22(data45.body, {instancePath:instancePath+"/respond/body",parentData:data45,parentDataProperty:"body",rootData}))){
+if(data66.body !== undefined){
+if(!(validate22(data66.body, {instancePath:instancePath+"/respond/body",parentData:data66,parentDataProperty:"body",rootData}))){
 vErrors = vErrors === null ? validate22.errors : vErrors.concat(validate22.errors);
 errors = vErrors.length;
 }
 }
 } else {
-const err57 = {instancePath:instancePath+"/respond",schemaPath:"#/definitions/route/properties/respond/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err57);
+const err62 = {instancePath:instancePath+"/respond",schemaPath:"#/definitions/route/properties/respond/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err62);
 errors++;
+}
+}
+if(data.filters !== undefined){
+if(!(validate251(data.filters, {instancePath:instancePath+"/filters",parentData:data,parentDataProperty:"filters",rootData}))){
+vErrors = vErrors === null ? validate251.errors : vErrors.concat(validate251.errors);
+errors = vErrors.length;
 }
 }
 } else {
-const err58 = {instancePath,schemaPath:"#/definitions/route/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err58);
+const err63 = {instancePath,schemaPath:"#/definitions/route/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err63);
 errors++;
 }
-validate99.errors = vErrors;
+validate167.errors = vErrors;
 return errors === 0;
 }
 
 
-function validate98(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate166(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(Array.isArray(data)){
 const len0 = data.length;
 for(let i0=0; i0<len0; i0++){
-if(!(validate99(data[i0], {instancePath:instancePath+"/" + i0,parentData:data,parentDataProperty:i0,rootData}))){
-vErrors = vErrors === null ? validate99.errors : vErrors.concat(validate99.errors);
+if(!(validate167(data[i0], {instancePath:instancePath+"/" + i0,parentData:data,parentDataProperty:i0,rootData}))){
+vErrors = vErrors === null ? validate167.errors : vErrors.concat(validate167.errors);
 errors = vErrors.length;
 }
 }
 } else {
-const err0 = {instancePath,schemaPath:"#/definitions/array4/type",keyword:"type",params:{type: "array"}};
+const err0 = {instancePath,schemaPath:"#/definitions/array6/type",keyword:"type",params:{type: "array"}};
 (vErrors ??= []).push(err0);
 errors++;
 }
-validate98.errors = vErrors;
+validate166.errors = vErrors;
 return errors === 0;
 }
 
-const schema31 = {"title":"retryBudget","type":"object","properties":{"budgetPercent":{"type":"number","minimum":0,"maximum":100},"minConcurrency":{"$ref":"#/definitions/integer2"}},"required":[],"additionalProperties":false};
+const schema53 = {"type":"number","minimum":0};
 
-function validate173(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate316(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+let vErrors = null;
+let errors = 0;
+if((typeof data == "number") && (isFinite(data))){
+if(data < 0 || isNaN(data)){
+const err0 = {instancePath,schemaPath:"#/definitions/number4/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+(vErrors ??= []).push(err0);
+errors++;
+}
+} else {
+const err1 = {instancePath,schemaPath:"#/definitions/number4/type",keyword:"type",params:{type: "number"}};
+(vErrors ??= []).push(err1);
+errors++;
+}
+validate316.errors = vErrors;
+return errors === 0;
+}
+
+const schema54 = {"type":"integer","minimum":1,"maximum":8388608};
+
+function validate318(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+let vErrors = null;
+let errors = 0;
+if(!(((typeof data == "number") && (!(data % 1) && !isNaN(data))) && (isFinite(data)))){
+const err0 = {instancePath,schemaPath:"#/definitions/integer9/type",keyword:"type",params:{type: "integer"}};
+(vErrors ??= []).push(err0);
+errors++;
+}
+if((typeof data == "number") && (isFinite(data))){
+if(data > 8388608 || isNaN(data)){
+const err1 = {instancePath,schemaPath:"#/definitions/integer9/maximum",keyword:"maximum",params:{comparison: "<=", limit: 8388608}};
+(vErrors ??= []).push(err1);
+errors++;
+}
+if(data < 1 || isNaN(data)){
+const err2 = {instancePath,schemaPath:"#/definitions/integer9/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
+(vErrors ??= []).push(err2);
+errors++;
+}
+}
+validate318.errors = vErrors;
+return errors === 0;
+}
+
+const schema55 = {"type":"array","items":{"$ref":"#/definitions/name"},"minItems":1};
+
+function validate332(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+let vErrors = null;
+let errors = 0;
+if(Array.isArray(data)){
+if(data.length < 1){
+const err0 = {instancePath,schemaPath:"#/definitions/name2/minItems",keyword:"minItems",params:{limit: 1}};
+(vErrors ??= []).push(err0);
+errors++;
+}
+const len0 = data.length;
+for(let i0=0; i0<len0; i0++){
+if(!(validate31(data[i0], {instancePath:instancePath+"/" + i0,parentData:data,parentDataProperty:i0,rootData}))){
+vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err1 = {instancePath,schemaPath:"#/definitions/name2/type",keyword:"type",params:{type: "array"}};
+(vErrors ??= []).push(err1);
+errors++;
+}
+validate332.errors = vErrors;
+return errors === 0;
+}
+
+const schema56 = {"anyOf":[{"type":"string"},{"title":"healthCheckPayload","type":"object","properties":{"hex":{"type":"string","format":"hexBytes"}},"required":["hex"],"additionalProperties":false}]};
+const formats84 = FORMATS.hexBytes;
+
+function validate346(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+let vErrors = null;
+let errors = 0;
+const _errs0 = errors;
+let valid0 = false;
+const _errs1 = errors;
+if(typeof data !== "string"){
+const err0 = {instancePath,schemaPath:"#/definitions/choice4/anyOf/0/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err0);
+errors++;
+}
+var _valid0 = _errs1 === errors;
+valid0 = valid0 || _valid0;
+if(!valid0){
+const _errs3 = errors;
+if(data && typeof data == "object" && !Array.isArray(data)){
+if(data.hex === undefined){
+const err1 = {instancePath,schemaPath:"#/definitions/choice4/anyOf/1/required",keyword:"required",params:{missingProperty: "hex"}};
+(vErrors ??= []).push(err1);
+errors++;
+}
+for(const key0 in data){
+if(!(key0 === "hex")){
+const err2 = {instancePath,schemaPath:"#/definitions/choice4/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0}};
+(vErrors ??= []).push(err2);
+errors++;
+}
+}
+if(data.hex !== undefined){
+let data0 = data.hex;
+if(typeof data0 === "string"){
+if(!(formats84(data0))){
+const err3 = {instancePath:instancePath+"/hex",schemaPath:"#/definitions/choice4/anyOf/1/properties/hex/format",keyword:"format",params:{format: "hexBytes"}};
+(vErrors ??= []).push(err3);
+errors++;
+}
+} else {
+const err4 = {instancePath:instancePath+"/hex",schemaPath:"#/definitions/choice4/anyOf/1/properties/hex/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err4);
+errors++;
+}
+}
+} else {
+const err5 = {instancePath,schemaPath:"#/definitions/choice4/anyOf/1/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err5);
+errors++;
+}
+var _valid0 = _errs3 === errors;
+valid0 = valid0 || _valid0;
+}
+if(!valid0){
+const err6 = {instancePath,schemaPath:"#/definitions/choice4/anyOf",keyword:"anyOf",params:{}};
+(vErrors ??= []).push(err6);
+errors++;
+} else {
+errors = _errs0;
+if(vErrors !== null){
+if(_errs0){
+vErrors.length = _errs0;
+} else {
+vErrors = null;
+}
+}
+}
+validate346.errors = vErrors;
+return errors === 0;
+}
+
+const schema57 = {"title":"retryBudget","type":"object","properties":{"budgetPercent":{"$ref":"#/definitions/number2"},"minConcurrency":{"$ref":"#/definitions/integer5"}},"required":[],"additionalProperties":false};
+
+function validate394(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(data && typeof data == "object" && !Array.isArray(data)){
@@ -1488,36 +3214,23 @@ errors++;
 }
 }
 if(data.budgetPercent !== undefined){
-let data0 = data.budgetPercent;
-if((typeof data0 == "number") && (isFinite(data0))){
-if(data0 > 100 || isNaN(data0)){
-const err1 = {instancePath:instancePath+"/budgetPercent",schemaPath:"#/definitions/retryBudget/properties/budgetPercent/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100}};
-(vErrors ??= []).push(err1);
-errors++;
-}
-if(data0 < 0 || isNaN(data0)){
-const err2 = {instancePath:instancePath+"/budgetPercent",schemaPath:"#/definitions/retryBudget/properties/budgetPercent/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
-(vErrors ??= []).push(err2);
-errors++;
-}
-} else {
-const err3 = {instancePath:instancePath+"/budgetPercent",schemaPath:"#/definitions/retryBudget/properties/budgetPercent/type",keyword:"type",params:{type: "number"}};
-(vErrors ??= []).push(err3);
-errors++;
+if(!(validate102(data.budgetPercent, {instancePath:instancePath+"/budgetPercent",parentData:data,parentDataProperty:"budgetPercent",rootData}))){
+vErrors = vErrors === null ? validate102.errors : vErrors.concat(validate102.errors);
+errors = vErrors.length;
 }
 }
 if(data.minConcurrency !== undefined){
-if(!(validate31(data.minConcurrency, {instancePath:instancePath+"/minConcurrency",parentData:data,parentDataProperty:"minConcurrency",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+if(!(validate34(data.minConcurrency, {instancePath:instancePath+"/minConcurrency",parentData:data,parentDataProperty:"minConcurrency",rootData}))){
+vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
 errors = vErrors.length;
 }
 }
 } else {
-const err4 = {instancePath,schemaPath:"#/definitions/retryBudget/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err4);
+const err1 = {instancePath,schemaPath:"#/definitions/retryBudget/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err1);
 errors++;
 }
-validate173.errors = vErrors;
+validate394.errors = vErrors;
 return errors === 0;
 }
 
@@ -1525,11 +3238,11 @@ const formats8 = FORMATS.serverNameRule;
 const formats10 = FORMATS.cipherName;
 const formats12 = FORMATS.alpnName;
 const formats18 = FORMATS.serverName;
-const formats20 = FORMATS.cidr;
 const formats24 = FORMATS.grpcMethod;
-const formats58 = FORMATS.domain;
-const formats60 = FORMATS.serverNamePattern;
-const formats64 = FORMATS.endpointAddress;
+const formats70 = FORMATS.domain;
+const formats72 = FORMATS.serverNamePattern;
+const formats76 = FORMATS.endpointAddress;
+const formats80 = FORMATS.resolverAddress;
 
 function validate21(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
@@ -1697,98 +3410,110 @@ vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.error
 errors = vErrors.length;
 }
 }
+if(data.zone !== undefined){
+if(!(validate31(data.zone, {instancePath:instancePath+"/zone",parentData:data,parentDataProperty:"zone",rootData}))){
+vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+errors = vErrors.length;
+}
+}
+if(data.localCluster !== undefined){
+if(!(validate31(data.localCluster, {instancePath:instancePath+"/localCluster",parentData:data,parentDataProperty:"localCluster",rootData}))){
+vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+errors = vErrors.length;
+}
+}
 if(data.overload !== undefined){
-let data9 = data.overload;
-if(data9 && typeof data9 == "object" && !Array.isArray(data9)){
-for(const key2 in data9){
+let data11 = data.overload;
+if(data11 && typeof data11 == "object" && !Array.isArray(data11)){
+for(const key2 in data11){
 if(!((((key2 === "maxConnections") || (key2 === "maxHeapSize")) || (key2 === "interval")) || (key2 === "actions"))){
 const err15 = {instancePath:instancePath+"/overload",schemaPath:"#/properties/overload/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key2}};
 (vErrors ??= []).push(err15);
 errors++;
 }
 }
-if(data9.maxConnections !== undefined){
-if(!(validate31(data9.maxConnections, {instancePath:instancePath+"/overload/maxConnections",parentData:data9,parentDataProperty:"maxConnections",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+if(data11.maxConnections !== undefined){
+if(!(validate34(data11.maxConnections, {instancePath:instancePath+"/overload/maxConnections",parentData:data11,parentDataProperty:"maxConnections",rootData}))){
+vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
 errors = vErrors.length;
 }
 }
-if(data9.maxHeapSize !== undefined){
-if(!(validate33(data9.maxHeapSize, {instancePath:instancePath+"/overload/maxHeapSize",parentData:data9,parentDataProperty:"maxHeapSize",rootData}))){
-vErrors = vErrors === null ? validate33.errors : vErrors.concat(validate33.errors);
+if(data11.maxHeapSize !== undefined){
+if(!(validate36(data11.maxHeapSize, {instancePath:instancePath+"/overload/maxHeapSize",parentData:data11,parentDataProperty:"maxHeapSize",rootData}))){
+vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
 errors = vErrors.length;
 }
 }
-if(data9.interval !== undefined){
-if(!(validate28(data9.interval, {instancePath:instancePath+"/overload/interval",parentData:data9,parentDataProperty:"interval",rootData}))){
+if(data11.interval !== undefined){
+if(!(validate28(data11.interval, {instancePath:instancePath+"/overload/interval",parentData:data11,parentDataProperty:"interval",rootData}))){
 vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
 errors = vErrors.length;
 }
 }
-if(data9.actions !== undefined){
-let data13 = data9.actions;
-if(data13 && typeof data13 == "object" && !Array.isArray(data13)){
-for(const key3 in data13){
+if(data11.actions !== undefined){
+let data15 = data11.actions;
+if(data15 && typeof data15 == "object" && !Array.isArray(data15)){
+for(const key3 in data15){
 if(!((((((key3 === "stopAcceptingRequests") || (key3 === "disableKeepAlive")) || (key3 === "closeIdleConnections")) || (key3 === "stopAcceptingConnections")) || (key3 === "rejectIncomingConnections")) || (key3 === "reduceTimeouts"))){
 const err16 = {instancePath:instancePath+"/overload/actions",schemaPath:"#/properties/overload/properties/actions/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key3}};
 (vErrors ??= []).push(err16);
 errors++;
 }
 }
-if(data13.stopAcceptingRequests !== undefined){
-if(!(validate36(data13.stopAcceptingRequests, {instancePath:instancePath+"/overload/actions/stopAcceptingRequests",parentData:data13,parentDataProperty:"stopAcceptingRequests",rootData}))){
-vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
+if(data15.stopAcceptingRequests !== undefined){
+if(!(validate39(data15.stopAcceptingRequests, {instancePath:instancePath+"/overload/actions/stopAcceptingRequests",parentData:data15,parentDataProperty:"stopAcceptingRequests",rootData}))){
+vErrors = vErrors === null ? validate39.errors : vErrors.concat(validate39.errors);
 errors = vErrors.length;
 }
 }
-if(data13.disableKeepAlive !== undefined){
-if(!(validate36(data13.disableKeepAlive, {instancePath:instancePath+"/overload/actions/disableKeepAlive",parentData:data13,parentDataProperty:"disableKeepAlive",rootData}))){
-vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
+if(data15.disableKeepAlive !== undefined){
+if(!(validate39(data15.disableKeepAlive, {instancePath:instancePath+"/overload/actions/disableKeepAlive",parentData:data15,parentDataProperty:"disableKeepAlive",rootData}))){
+vErrors = vErrors === null ? validate39.errors : vErrors.concat(validate39.errors);
 errors = vErrors.length;
 }
 }
-if(data13.closeIdleConnections !== undefined){
-if(!(validate36(data13.closeIdleConnections, {instancePath:instancePath+"/overload/actions/closeIdleConnections",parentData:data13,parentDataProperty:"closeIdleConnections",rootData}))){
-vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
+if(data15.closeIdleConnections !== undefined){
+if(!(validate39(data15.closeIdleConnections, {instancePath:instancePath+"/overload/actions/closeIdleConnections",parentData:data15,parentDataProperty:"closeIdleConnections",rootData}))){
+vErrors = vErrors === null ? validate39.errors : vErrors.concat(validate39.errors);
 errors = vErrors.length;
 }
 }
-if(data13.stopAcceptingConnections !== undefined){
-if(!(validate36(data13.stopAcceptingConnections, {instancePath:instancePath+"/overload/actions/stopAcceptingConnections",parentData:data13,parentDataProperty:"stopAcceptingConnections",rootData}))){
-vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
+if(data15.stopAcceptingConnections !== undefined){
+if(!(validate39(data15.stopAcceptingConnections, {instancePath:instancePath+"/overload/actions/stopAcceptingConnections",parentData:data15,parentDataProperty:"stopAcceptingConnections",rootData}))){
+vErrors = vErrors === null ? validate39.errors : vErrors.concat(validate39.errors);
 errors = vErrors.length;
 }
 }
-if(data13.rejectIncomingConnections !== undefined){
-if(!(validate36(data13.rejectIncomingConnections, {instancePath:instancePath+"/overload/actions/rejectIncomingConnections",parentData:data13,parentDataProperty:"rejectIncomingConnections",rootData}))){
-vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
+if(data15.rejectIncomingConnections !== undefined){
+if(!(validate39(data15.rejectIncomingConnections, {instancePath:instancePath+"/overload/actions/rejectIncomingConnections",parentData:data15,parentDataProperty:"rejectIncomingConnections",rootData}))){
+vErrors = vErrors === null ? validate39.errors : vErrors.concat(validate39.errors);
 errors = vErrors.length;
 }
 }
-if(data13.reduceTimeouts !== undefined){
-let data19 = data13.reduceTimeouts;
-if(data19 && typeof data19 == "object" && !Array.isArray(data19)){
-for(const key4 in data19){
+if(data15.reduceTimeouts !== undefined){
+let data21 = data15.reduceTimeouts;
+if(data21 && typeof data21 == "object" && !Array.isArray(data21)){
+for(const key4 in data21){
 if(!(((key4 === "from") || (key4 === "to")) || (key4 === "idle"))){
 const err17 = {instancePath:instancePath+"/overload/actions/reduceTimeouts",schemaPath:"#/properties/overload/properties/actions/properties/reduceTimeouts/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key4}};
 (vErrors ??= []).push(err17);
 errors++;
 }
 }
-if(data19.from !== undefined){
-if(!(validate36(data19.from, {instancePath:instancePath+"/overload/actions/reduceTimeouts/from",parentData:data19,parentDataProperty:"from",rootData}))){
-vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
+if(data21.from !== undefined){
+if(!(validate39(data21.from, {instancePath:instancePath+"/overload/actions/reduceTimeouts/from",parentData:data21,parentDataProperty:"from",rootData}))){
+vErrors = vErrors === null ? validate39.errors : vErrors.concat(validate39.errors);
 errors = vErrors.length;
 }
 }
-if(data19.to !== undefined){
-if(!(validate36(data19.to, {instancePath:instancePath+"/overload/actions/reduceTimeouts/to",parentData:data19,parentDataProperty:"to",rootData}))){
-vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
+if(data21.to !== undefined){
+if(!(validate39(data21.to, {instancePath:instancePath+"/overload/actions/reduceTimeouts/to",parentData:data21,parentDataProperty:"to",rootData}))){
+vErrors = vErrors === null ? validate39.errors : vErrors.concat(validate39.errors);
 errors = vErrors.length;
 }
 }
-if(data19.idle !== undefined){
-if(!(validate28(data19.idle, {instancePath:instancePath+"/overload/actions/reduceTimeouts/idle",parentData:data19,parentDataProperty:"idle",rootData}))){
+if(data21.idle !== undefined){
+if(!(validate28(data21.idle, {instancePath:instancePath+"/overload/actions/reduceTimeouts/idle",parentData:data21,parentDataProperty:"idle",rootData}))){
 vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
 errors = vErrors.length;
 }
@@ -1812,124 +3537,124 @@ errors++;
 }
 }
 if(data.listeners !== undefined){
-let data23 = data.listeners;
-if(Array.isArray(data23)){
-if(data23.length < 1){
+let data25 = data.listeners;
+if(Array.isArray(data25)){
+if(data25.length < 1){
 const err21 = {instancePath:instancePath+"/listeners",schemaPath:"#/properties/listeners/minItems",keyword:"minItems",params:{limit: 1}};
 (vErrors ??= []).push(err21);
 errors++;
 }
-const len0 = data23.length;
+const len0 = data25.length;
 for(let i0=0; i0<len0; i0++){
-let data24 = data23[i0];
-if(data24 && typeof data24 == "object" && !Array.isArray(data24)){
-if(data24.address === undefined){
+let data26 = data25[i0];
+if(data26 && typeof data26 == "object" && !Array.isArray(data26)){
+if(data26.address === undefined){
 const err22 = {instancePath:instancePath+"/listeners/" + i0,schemaPath:"#/properties/listeners/items/required",keyword:"required",params:{missingProperty: "address"}};
 (vErrors ??= []).push(err22);
 errors++;
 }
-for(const key5 in data24){
+for(const key5 in data26){
 if(!((((((((key5 === "name") || (key5 === "address")) || (key5 === "maxConnections")) || (key5 === "engine")) || (key5 === "tls")) || (key5 === "proxyProtocol")) || (key5 === "http")) || (key5 === "tcp"))){
 const err23 = {instancePath:instancePath+"/listeners/" + i0,schemaPath:"#/properties/listeners/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key5}};
 (vErrors ??= []).push(err23);
 errors++;
 }
 }
-if(data24.name !== undefined){
-if(!(validate45(data24.name, {instancePath:instancePath+"/listeners/" + i0+"/name",parentData:data24,parentDataProperty:"name",rootData}))){
-vErrors = vErrors === null ? validate45.errors : vErrors.concat(validate45.errors);
-errors = vErrors.length;
-}
-}
-if(data24.address !== undefined){
-if(!(validate26(data24.address, {instancePath:instancePath+"/listeners/" + i0+"/address",parentData:data24,parentDataProperty:"address",rootData}))){
-vErrors = vErrors === null ? validate26.errors : vErrors.concat(validate26.errors);
-errors = vErrors.length;
-}
-}
-if(data24.maxConnections !== undefined){
-if(!(validate31(data24.maxConnections, {instancePath:instancePath+"/listeners/" + i0+"/maxConnections",parentData:data24,parentDataProperty:"maxConnections",rootData}))){
+if(data26.name !== undefined){
+if(!(validate31(data26.name, {instancePath:instancePath+"/listeners/" + i0+"/name",parentData:data26,parentDataProperty:"name",rootData}))){
 vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
 errors = vErrors.length;
 }
 }
-if(data24.engine !== undefined){
-let data28 = data24.engine;
-if(typeof data28 !== "string"){
+if(data26.address !== undefined){
+if(!(validate26(data26.address, {instancePath:instancePath+"/listeners/" + i0+"/address",parentData:data26,parentDataProperty:"address",rootData}))){
+vErrors = vErrors === null ? validate26.errors : vErrors.concat(validate26.errors);
+errors = vErrors.length;
+}
+}
+if(data26.maxConnections !== undefined){
+if(!(validate34(data26.maxConnections, {instancePath:instancePath+"/listeners/" + i0+"/maxConnections",parentData:data26,parentDataProperty:"maxConnections",rootData}))){
+vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+errors = vErrors.length;
+}
+}
+if(data26.engine !== undefined){
+let data30 = data26.engine;
+if(typeof data30 !== "string"){
 const err24 = {instancePath:instancePath+"/listeners/" + i0+"/engine",schemaPath:"#/properties/listeners/items/properties/engine/type",keyword:"type",params:{type: "string"}};
 (vErrors ??= []).push(err24);
 errors++;
 }
-if(!((((data28 === "auto") || (data28 === "epoll")) || (data28 === "node")) || (data28 === "uws"))){
+if(!((((data30 === "auto") || (data30 === "epoll")) || (data30 === "node")) || (data30 === "uws"))){
 const err25 = {instancePath:instancePath+"/listeners/" + i0+"/engine",schemaPath:"#/properties/listeners/items/properties/engine/enum",keyword:"enum",params:{allowedValues: schema6.properties.listeners.items.properties.engine.enum}};
 (vErrors ??= []).push(err25);
 errors++;
 }
 }
-if(data24.tls !== undefined){
-let data29 = data24.tls;
-if(data29 && typeof data29 == "object" && !Array.isArray(data29)){
-if(data29.certificates === undefined){
+if(data26.tls !== undefined){
+let data31 = data26.tls;
+if(data31 && typeof data31 == "object" && !Array.isArray(data31)){
+if(data31.certificates === undefined){
 const err26 = {instancePath:instancePath+"/listeners/" + i0+"/tls",schemaPath:"#/properties/listeners/items/properties/tls/required",keyword:"required",params:{missingProperty: "certificates"}};
 (vErrors ??= []).push(err26);
 errors++;
 }
-for(const key6 in data29){
+for(const key6 in data31){
 if(!(func2.call(schema6.properties.listeners.items.properties.tls.properties, key6))){
 const err27 = {instancePath:instancePath+"/listeners/" + i0+"/tls",schemaPath:"#/properties/listeners/items/properties/tls/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key6}};
 (vErrors ??= []).push(err27);
 errors++;
 }
 }
-if(data29.certificates !== undefined){
-let data30 = data29.certificates;
-if(Array.isArray(data30)){
-if(data30.length < 1){
+if(data31.certificates !== undefined){
+let data32 = data31.certificates;
+if(Array.isArray(data32)){
+if(data32.length < 1){
 const err28 = {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates",schemaPath:"#/properties/listeners/items/properties/tls/properties/certificates/minItems",keyword:"minItems",params:{limit: 1}};
 (vErrors ??= []).push(err28);
 errors++;
 }
-const len1 = data30.length;
+const len1 = data32.length;
 for(let i1=0; i1<len1; i1++){
-let data31 = data30[i1];
-if(data31 && typeof data31 == "object" && !Array.isArray(data31)){
-if(data31.cert === undefined){
+let data33 = data32[i1];
+if(data33 && typeof data33 == "object" && !Array.isArray(data33)){
+if(data33.cert === undefined){
 const err29 = {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates/" + i1,schemaPath:"#/properties/listeners/items/properties/tls/properties/certificates/items/required",keyword:"required",params:{missingProperty: "cert"}};
 (vErrors ??= []).push(err29);
 errors++;
 }
-if(data31.key === undefined){
+if(data33.key === undefined){
 const err30 = {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates/" + i1,schemaPath:"#/properties/listeners/items/properties/tls/properties/certificates/items/required",keyword:"required",params:{missingProperty: "key"}};
 (vErrors ??= []).push(err30);
 errors++;
 }
-for(const key7 in data31){
+for(const key7 in data33){
 if(!(((key7 === "cert") || (key7 === "key")) || (key7 === "serverNames"))){
 const err31 = {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates/" + i1,schemaPath:"#/properties/listeners/items/properties/tls/properties/certificates/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key7}};
 (vErrors ??= []).push(err31);
 errors++;
 }
 }
-if(data31.cert !== undefined){
-if(!(validate45(data31.cert, {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates/" + i1+"/cert",parentData:data31,parentDataProperty:"cert",rootData}))){
-vErrors = vErrors === null ? validate45.errors : vErrors.concat(validate45.errors);
+if(data33.cert !== undefined){
+if(!(validate31(data33.cert, {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates/" + i1+"/cert",parentData:data33,parentDataProperty:"cert",rootData}))){
+vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
 errors = vErrors.length;
 }
 }
-if(data31.key !== undefined){
-if(!(validate45(data31.key, {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates/" + i1+"/key",parentData:data31,parentDataProperty:"key",rootData}))){
-vErrors = vErrors === null ? validate45.errors : vErrors.concat(validate45.errors);
+if(data33.key !== undefined){
+if(!(validate31(data33.key, {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates/" + i1+"/key",parentData:data33,parentDataProperty:"key",rootData}))){
+vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
 errors = vErrors.length;
 }
 }
-if(data31.serverNames !== undefined){
-let data34 = data31.serverNames;
-if(Array.isArray(data34)){
-const len2 = data34.length;
+if(data33.serverNames !== undefined){
+let data36 = data33.serverNames;
+if(Array.isArray(data36)){
+const len2 = data36.length;
 for(let i2=0; i2<len2; i2++){
-let data35 = data34[i2];
-if(typeof data35 === "string"){
-if(!(formats8(data35))){
+let data37 = data36[i2];
+if(typeof data37 === "string"){
+if(!(formats8(data37))){
 const err32 = {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates/" + i1+"/serverNames/" + i2,schemaPath:"#/properties/listeners/items/properties/tls/properties/certificates/items/properties/serverNames/items/format",keyword:"format",params:{format: "serverNameRule"}};
 (vErrors ??= []).push(err32);
 errors++;
@@ -1958,40 +3683,40 @@ const err36 = {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates",
 errors++;
 }
 }
-if(data29.minVersion !== undefined){
-let data36 = data29.minVersion;
-if(typeof data36 !== "string"){
+if(data31.minVersion !== undefined){
+let data38 = data31.minVersion;
+if(typeof data38 !== "string"){
 const err37 = {instancePath:instancePath+"/listeners/" + i0+"/tls/minVersion",schemaPath:"#/properties/listeners/items/properties/tls/properties/minVersion/type",keyword:"type",params:{type: "string"}};
 (vErrors ??= []).push(err37);
 errors++;
 }
-if(!((data36 === "TLSv1.2") || (data36 === "TLSv1.3"))){
+if(!((data38 === "TLSv1.2") || (data38 === "TLSv1.3"))){
 const err38 = {instancePath:instancePath+"/listeners/" + i0+"/tls/minVersion",schemaPath:"#/properties/listeners/items/properties/tls/properties/minVersion/enum",keyword:"enum",params:{allowedValues: schema6.properties.listeners.items.properties.tls.properties.minVersion.enum}};
 (vErrors ??= []).push(err38);
 errors++;
 }
 }
-if(data29.maxVersion !== undefined){
-let data37 = data29.maxVersion;
-if(typeof data37 !== "string"){
+if(data31.maxVersion !== undefined){
+let data39 = data31.maxVersion;
+if(typeof data39 !== "string"){
 const err39 = {instancePath:instancePath+"/listeners/" + i0+"/tls/maxVersion",schemaPath:"#/properties/listeners/items/properties/tls/properties/maxVersion/type",keyword:"type",params:{type: "string"}};
 (vErrors ??= []).push(err39);
 errors++;
 }
-if(!((data37 === "TLSv1.2") || (data37 === "TLSv1.3"))){
+if(!((data39 === "TLSv1.2") || (data39 === "TLSv1.3"))){
 const err40 = {instancePath:instancePath+"/listeners/" + i0+"/tls/maxVersion",schemaPath:"#/properties/listeners/items/properties/tls/properties/maxVersion/enum",keyword:"enum",params:{allowedValues: schema6.properties.listeners.items.properties.tls.properties.maxVersion.enum}};
 (vErrors ??= []).push(err40);
 errors++;
 }
 }
-if(data29.cipherSuites !== undefined){
-let data38 = data29.cipherSuites;
-if(Array.isArray(data38)){
-const len3 = data38.length;
+if(data31.cipherSuites !== undefined){
+let data40 = data31.cipherSuites;
+if(Array.isArray(data40)){
+const len3 = data40.length;
 for(let i3=0; i3<len3; i3++){
-let data39 = data38[i3];
-if(typeof data39 === "string"){
-if(!(formats10(data39))){
+let data41 = data40[i3];
+if(typeof data41 === "string"){
+if(!(formats10(data41))){
 const err41 = {instancePath:instancePath+"/listeners/" + i0+"/tls/cipherSuites/" + i3,schemaPath:"#/properties/listeners/items/properties/tls/properties/cipherSuites/items/format",keyword:"format",params:{format: "cipherName"}};
 (vErrors ??= []).push(err41);
 errors++;
@@ -2008,14 +3733,14 @@ const err43 = {instancePath:instancePath+"/listeners/" + i0+"/tls/cipherSuites",
 errors++;
 }
 }
-if(data29.alpn !== undefined){
-let data40 = data29.alpn;
-if(Array.isArray(data40)){
-const len4 = data40.length;
+if(data31.alpn !== undefined){
+let data42 = data31.alpn;
+if(Array.isArray(data42)){
+const len4 = data42.length;
 for(let i4=0; i4<len4; i4++){
-let data41 = data40[i4];
-if(typeof data41 === "string"){
-if(!(formats12(data41))){
+let data43 = data42[i4];
+if(typeof data43 === "string"){
+if(!(formats12(data43))){
 const err44 = {instancePath:instancePath+"/listeners/" + i0+"/tls/alpn/" + i4,schemaPath:"#/properties/listeners/items/properties/tls/properties/alpn/items/format",keyword:"format",params:{format: "alpnName"}};
 (vErrors ??= []).push(err44);
 errors++;
@@ -2032,30 +3757,30 @@ const err46 = {instancePath:instancePath+"/listeners/" + i0+"/tls/alpn",schemaPa
 errors++;
 }
 }
-if(data29.clientCa !== undefined){
-if(!(validate45(data29.clientCa, {instancePath:instancePath+"/listeners/" + i0+"/tls/clientCa",parentData:data29,parentDataProperty:"clientCa",rootData}))){
-vErrors = vErrors === null ? validate45.errors : vErrors.concat(validate45.errors);
+if(data31.clientCa !== undefined){
+if(!(validate31(data31.clientCa, {instancePath:instancePath+"/listeners/" + i0+"/tls/clientCa",parentData:data31,parentDataProperty:"clientCa",rootData}))){
+vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
 errors = vErrors.length;
 }
 }
-if(data29.requireClientCertificate !== undefined){
-if(!(validate24(data29.requireClientCertificate, {instancePath:instancePath+"/listeners/" + i0+"/tls/requireClientCertificate",parentData:data29,parentDataProperty:"requireClientCertificate",rootData}))){
+if(data31.requireClientCertificate !== undefined){
+if(!(validate24(data31.requireClientCertificate, {instancePath:instancePath+"/listeners/" + i0+"/tls/requireClientCertificate",parentData:data31,parentDataProperty:"requireClientCertificate",rootData}))){
 vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
 errors = vErrors.length;
 }
 }
-if(data29.subjectAltNames !== undefined){
-if(!(validate53(data29.subjectAltNames, {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames",parentData:data29,parentDataProperty:"subjectAltNames",rootData}))){
-vErrors = vErrors === null ? validate53.errors : vErrors.concat(validate53.errors);
+if(data31.subjectAltNames !== undefined){
+if(!(validate55(data31.subjectAltNames, {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames",parentData:data31,parentDataProperty:"subjectAltNames",rootData}))){
+vErrors = vErrors === null ? validate55.errors : vErrors.concat(validate55.errors);
 errors = vErrors.length;
 }
 }
-if(data29.sessionTicketKeys !== undefined){
-let data45 = data29.sessionTicketKeys;
-if(Array.isArray(data45)){
-const len5 = data45.length;
+if(data31.sessionTicketKeys !== undefined){
+let data47 = data31.sessionTicketKeys;
+if(Array.isArray(data47)){
+const len5 = data47.length;
 for(let i5=0; i5<len5; i5++){
-if(!(validate22(data45[i5], {instancePath:instancePath+"/listeners/" + i0+"/tls/sessionTicketKeys/" + i5,parentData:data45,parentDataProperty:i5,rootData}))){
+if(!(validate22(data47[i5], {instancePath:instancePath+"/listeners/" + i0+"/tls/sessionTicketKeys/" + i5,parentData:data47,parentDataProperty:i5,rootData}))){
 vErrors = vErrors === null ? validate22.errors : vErrors.concat(validate22.errors);
 errors = vErrors.length;
 }
@@ -2072,39 +3797,39 @@ const err48 = {instancePath:instancePath+"/listeners/" + i0+"/tls",schemaPath:"#
 errors++;
 }
 }
-if(data24.proxyProtocol !== undefined){
-if(!(validate24(data24.proxyProtocol, {instancePath:instancePath+"/listeners/" + i0+"/proxyProtocol",parentData:data24,parentDataProperty:"proxyProtocol",rootData}))){
+if(data26.proxyProtocol !== undefined){
+if(!(validate24(data26.proxyProtocol, {instancePath:instancePath+"/listeners/" + i0+"/proxyProtocol",parentData:data26,parentDataProperty:"proxyProtocol",rootData}))){
 vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
 errors = vErrors.length;
 }
 }
-if(data24.http !== undefined){
-let data48 = data24.http;
-if(data48 && typeof data48 == "object" && !Array.isArray(data48)){
-for(const key8 in data48){
+if(data26.http !== undefined){
+let data50 = data26.http;
+if(data50 && typeof data50 == "object" && !Array.isArray(data50)){
+for(const key8 in data50){
 if(!(func2.call(schema6.properties.listeners.items.properties.http.properties, key8))){
 const err49 = {instancePath:instancePath+"/listeners/" + i0+"/http",schemaPath:"#/properties/listeners/items/properties/http/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key8}};
 (vErrors ??= []).push(err49);
 errors++;
 }
 }
-if(data48.protocols !== undefined){
-let data49 = data48.protocols;
-if(Array.isArray(data49)){
-if(data49.length < 1){
+if(data50.protocols !== undefined){
+let data51 = data50.protocols;
+if(Array.isArray(data51)){
+if(data51.length < 1){
 const err50 = {instancePath:instancePath+"/listeners/" + i0+"/http/protocols",schemaPath:"#/properties/listeners/items/properties/http/properties/protocols/minItems",keyword:"minItems",params:{limit: 1}};
 (vErrors ??= []).push(err50);
 errors++;
 }
-const len6 = data49.length;
+const len6 = data51.length;
 for(let i6=0; i6<len6; i6++){
-let data50 = data49[i6];
-if(typeof data50 !== "string"){
+let data52 = data51[i6];
+if(typeof data52 !== "string"){
 const err51 = {instancePath:instancePath+"/listeners/" + i0+"/http/protocols/" + i6,schemaPath:"#/properties/listeners/items/properties/http/properties/protocols/items/type",keyword:"type",params:{type: "string"}};
 (vErrors ??= []).push(err51);
 errors++;
 }
-if(!((data50 === "http1") || (data50 === "http2"))){
+if(!((data52 === "http1") || (data52 === "http2"))){
 const err52 = {instancePath:instancePath+"/listeners/" + i0+"/http/protocols/" + i6,schemaPath:"#/properties/listeners/items/properties/http/properties/protocols/items/enum",keyword:"enum",params:{allowedValues: schema6.properties.listeners.items.properties.http.properties.protocols.items.enum}};
 (vErrors ??= []).push(err52);
 errors++;
@@ -2116,13 +3841,13 @@ const err53 = {instancePath:instancePath+"/listeners/" + i0+"/http/protocols",sc
 errors++;
 }
 }
-if(data48.serverName !== undefined){
-let data51 = data48.serverName;
-const _errs93 = errors;
+if(data50.serverName !== undefined){
+let data53 = data50.serverName;
+const _errs95 = errors;
 let valid25 = false;
-const _errs94 = errors;
-if(typeof data51 === "string"){
-if(!(formats18(data51))){
+const _errs96 = errors;
+if(typeof data53 === "string"){
+if(!(formats18(data53))){
 const err54 = {instancePath:instancePath+"/listeners/" + i0+"/http/serverName",schemaPath:"#/properties/listeners/items/properties/http/properties/serverName/anyOf/0/format",keyword:"format",params:{format: "serverName"}};
 (vErrors ??= []).push(err54);
 errors++;
@@ -2132,16 +3857,16 @@ const err55 = {instancePath:instancePath+"/listeners/" + i0+"/http/serverName",s
 (vErrors ??= []).push(err55);
 errors++;
 }
-var _valid2 = _errs94 === errors;
+var _valid2 = _errs96 === errors;
 valid25 = valid25 || _valid2;
 if(!valid25){
-const _errs96 = errors;
-if(false !== data51){
+const _errs98 = errors;
+if(false !== data53){
 const err56 = {instancePath:instancePath+"/listeners/" + i0+"/http/serverName",schemaPath:"#/properties/listeners/items/properties/http/properties/serverName/anyOf/1/const",keyword:"const",params:{allowedValue: false}};
 (vErrors ??= []).push(err56);
 errors++;
 }
-var _valid2 = _errs96 === errors;
+var _valid2 = _errs98 === errors;
 valid25 = valid25 || _valid2;
 }
 if(!valid25){
@@ -2149,779 +3874,848 @@ const err57 = {instancePath:instancePath+"/listeners/" + i0+"/http/serverName",s
 (vErrors ??= []).push(err57);
 errors++;
 } else {
-errors = _errs93;
+errors = _errs95;
 if(vErrors !== null){
-if(_errs93){
-vErrors.length = _errs93;
+if(_errs95){
+vErrors.length = _errs95;
 } else {
 vErrors = null;
 }
 }
 }
 }
-if(data48.useRemoteAddress !== undefined){
-if(!(validate24(data48.useRemoteAddress, {instancePath:instancePath+"/listeners/" + i0+"/http/useRemoteAddress",parentData:data48,parentDataProperty:"useRemoteAddress",rootData}))){
+if(data50.useRemoteAddress !== undefined){
+if(!(validate24(data50.useRemoteAddress, {instancePath:instancePath+"/listeners/" + i0+"/http/useRemoteAddress",parentData:data50,parentDataProperty:"useRemoteAddress",rootData}))){
 vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
 errors = vErrors.length;
 }
 }
-if(data48.xffNumTrustedHops !== undefined){
-let data53 = data48.xffNumTrustedHops;
-if(!(((typeof data53 == "number") && (!(data53 % 1) && !isNaN(data53))) && (isFinite(data53)))){
-const err58 = {instancePath:instancePath+"/listeners/" + i0+"/http/xffNumTrustedHops",schemaPath:"#/properties/listeners/items/properties/http/properties/xffNumTrustedHops/type",keyword:"type",params:{type: "integer"}};
+if(data50.xffNumTrustedHops !== undefined){
+if(!(validate70(data50.xffNumTrustedHops, {instancePath:instancePath+"/listeners/" + i0+"/http/xffNumTrustedHops",parentData:data50,parentDataProperty:"xffNumTrustedHops",rootData}))){
+vErrors = vErrors === null ? validate70.errors : vErrors.concat(validate70.errors);
+errors = vErrors.length;
+}
+}
+if(data50.trustedCidrs !== undefined){
+if(!(validate72(data50.trustedCidrs, {instancePath:instancePath+"/listeners/" + i0+"/http/trustedCidrs",parentData:data50,parentDataProperty:"trustedCidrs",rootData}))){
+vErrors = vErrors === null ? validate72.errors : vErrors.concat(validate72.errors);
+errors = vErrors.length;
+}
+}
+if(data50.internalCidrs !== undefined){
+if(!(validate72(data50.internalCidrs, {instancePath:instancePath+"/listeners/" + i0+"/http/internalCidrs",parentData:data50,parentDataProperty:"internalCidrs",rootData}))){
+vErrors = vErrors === null ? validate72.errors : vErrors.concat(validate72.errors);
+errors = vErrors.length;
+}
+}
+if(data50.normalizePath !== undefined){
+if(!(validate24(data50.normalizePath, {instancePath:instancePath+"/listeners/" + i0+"/http/normalizePath",parentData:data50,parentDataProperty:"normalizePath",rootData}))){
+vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
+errors = vErrors.length;
+}
+}
+if(data50.mergeSlashes !== undefined){
+if(!(validate24(data50.mergeSlashes, {instancePath:instancePath+"/listeners/" + i0+"/http/mergeSlashes",parentData:data50,parentDataProperty:"mergeSlashes",rootData}))){
+vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
+errors = vErrors.length;
+}
+}
+if(data50.pathWithEscapedSlashes !== undefined){
+let data60 = data50.pathWithEscapedSlashes;
+if(typeof data60 !== "string"){
+const err58 = {instancePath:instancePath+"/listeners/" + i0+"/http/pathWithEscapedSlashes",schemaPath:"#/properties/listeners/items/properties/http/properties/pathWithEscapedSlashes/type",keyword:"type",params:{type: "string"}};
 (vErrors ??= []).push(err58);
 errors++;
 }
-if((typeof data53 == "number") && (isFinite(data53))){
-if(data53 > 100 || isNaN(data53)){
-const err59 = {instancePath:instancePath+"/listeners/" + i0+"/http/xffNumTrustedHops",schemaPath:"#/properties/listeners/items/properties/http/properties/xffNumTrustedHops/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100}};
+if(!((((data60 === "keep") || (data60 === "reject")) || (data60 === "unescapeAndRedirect")) || (data60 === "unescapeAndForward"))){
+const err59 = {instancePath:instancePath+"/listeners/" + i0+"/http/pathWithEscapedSlashes",schemaPath:"#/properties/listeners/items/properties/http/properties/pathWithEscapedSlashes/enum",keyword:"enum",params:{allowedValues: schema6.properties.listeners.items.properties.http.properties.pathWithEscapedSlashes.enum}};
 (vErrors ??= []).push(err59);
 errors++;
 }
-if(data53 < 0 || isNaN(data53)){
-const err60 = {instancePath:instancePath+"/listeners/" + i0+"/http/xffNumTrustedHops",schemaPath:"#/properties/listeners/items/properties/http/properties/xffNumTrustedHops/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+}
+if(data50.headersWithUnderscores !== undefined){
+let data61 = data50.headersWithUnderscores;
+if(typeof data61 !== "string"){
+const err60 = {instancePath:instancePath+"/listeners/" + i0+"/http/headersWithUnderscores",schemaPath:"#/properties/listeners/items/properties/http/properties/headersWithUnderscores/type",keyword:"type",params:{type: "string"}};
 (vErrors ??= []).push(err60);
 errors++;
 }
-}
-}
-if(data48.trustedCidrs !== undefined){
-let data54 = data48.trustedCidrs;
-if(Array.isArray(data54)){
-const len7 = data54.length;
-for(let i7=0; i7<len7; i7++){
-let data55 = data54[i7];
-if(typeof data55 === "string"){
-if(!(formats20(data55))){
-const err61 = {instancePath:instancePath+"/listeners/" + i0+"/http/trustedCidrs/" + i7,schemaPath:"#/properties/listeners/items/properties/http/properties/trustedCidrs/items/format",keyword:"format",params:{format: "cidr"}};
+if(!(((data61 === "allow") || (data61 === "drop")) || (data61 === "reject"))){
+const err61 = {instancePath:instancePath+"/listeners/" + i0+"/http/headersWithUnderscores",schemaPath:"#/properties/listeners/items/properties/http/properties/headersWithUnderscores/enum",keyword:"enum",params:{allowedValues: schema6.properties.listeners.items.properties.http.properties.headersWithUnderscores.enum}};
 (vErrors ??= []).push(err61);
 errors++;
 }
-} else {
-const err62 = {instancePath:instancePath+"/listeners/" + i0+"/http/trustedCidrs/" + i7,schemaPath:"#/properties/listeners/items/properties/http/properties/trustedCidrs/items/type",keyword:"type",params:{type: "string"}};
+}
+if(data50.maxRequestHeadersSize !== undefined){
+if(!(validate36(data50.maxRequestHeadersSize, {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeadersSize",parentData:data50,parentDataProperty:"maxRequestHeadersSize",rootData}))){
+vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
+errors = vErrors.length;
+}
+}
+if(data50.maxRequestHeaders !== undefined){
+let data63 = data50.maxRequestHeaders;
+if(!(((typeof data63 == "number") && (!(data63 % 1) && !isNaN(data63))) && (isFinite(data63)))){
+const err62 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeaders/type",keyword:"type",params:{type: "integer"}};
 (vErrors ??= []).push(err62);
 errors++;
 }
-}
-} else {
-const err63 = {instancePath:instancePath+"/listeners/" + i0+"/http/trustedCidrs",schemaPath:"#/properties/listeners/items/properties/http/properties/trustedCidrs/type",keyword:"type",params:{type: "array"}};
+if((typeof data63 == "number") && (isFinite(data63))){
+if(data63 > 8192 || isNaN(data63)){
+const err63 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeaders/maximum",keyword:"maximum",params:{comparison: "<=", limit: 8192}};
 (vErrors ??= []).push(err63);
 errors++;
 }
-}
-if(data48.normalizePath !== undefined){
-if(!(validate24(data48.normalizePath, {instancePath:instancePath+"/listeners/" + i0+"/http/normalizePath",parentData:data48,parentDataProperty:"normalizePath",rootData}))){
-vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
-errors = vErrors.length;
-}
-}
-if(data48.mergeSlashes !== undefined){
-if(!(validate24(data48.mergeSlashes, {instancePath:instancePath+"/listeners/" + i0+"/http/mergeSlashes",parentData:data48,parentDataProperty:"mergeSlashes",rootData}))){
-vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
-errors = vErrors.length;
-}
-}
-if(data48.pathWithEscapedSlashes !== undefined){
-let data58 = data48.pathWithEscapedSlashes;
-if(typeof data58 !== "string"){
-const err64 = {instancePath:instancePath+"/listeners/" + i0+"/http/pathWithEscapedSlashes",schemaPath:"#/properties/listeners/items/properties/http/properties/pathWithEscapedSlashes/type",keyword:"type",params:{type: "string"}};
+if(data63 < 1 || isNaN(data63)){
+const err64 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeaders/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
 (vErrors ??= []).push(err64);
 errors++;
 }
-if(!((((data58 === "keep") || (data58 === "reject")) || (data58 === "unescapeAndRedirect")) || (data58 === "unescapeAndForward"))){
-const err65 = {instancePath:instancePath+"/listeners/" + i0+"/http/pathWithEscapedSlashes",schemaPath:"#/properties/listeners/items/properties/http/properties/pathWithEscapedSlashes/enum",keyword:"enum",params:{allowedValues: schema6.properties.listeners.items.properties.http.properties.pathWithEscapedSlashes.enum}};
+}
+}
+if(data50.maxRequestBodySize !== undefined){
+if(!(validate36(data50.maxRequestBodySize, {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestBodySize",parentData:data50,parentDataProperty:"maxRequestBodySize",rootData}))){
+vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
+errors = vErrors.length;
+}
+}
+if(data50.acceptHttp10 !== undefined){
+if(!(validate24(data50.acceptHttp10, {instancePath:instancePath+"/listeners/" + i0+"/http/acceptHttp10",parentData:data50,parentDataProperty:"acceptHttp10",rootData}))){
+vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
+errors = vErrors.length;
+}
+}
+if(data50.timeouts !== undefined){
+let data66 = data50.timeouts;
+if(data66 && typeof data66 == "object" && !Array.isArray(data66)){
+for(const key9 in data66){
+if(!((((key9 === "idle") || (key9 === "requestHeaders")) || (key9 === "request")) || (key9 === "streamIdle"))){
+const err65 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key9}};
 (vErrors ??= []).push(err65);
 errors++;
 }
 }
-if(data48.headersWithUnderscores !== undefined){
-let data59 = data48.headersWithUnderscores;
-if(typeof data59 !== "string"){
-const err66 = {instancePath:instancePath+"/listeners/" + i0+"/http/headersWithUnderscores",schemaPath:"#/properties/listeners/items/properties/http/properties/headersWithUnderscores/type",keyword:"type",params:{type: "string"}};
+if(data66.idle !== undefined){
+if(!(validate28(data66.idle, {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/idle",parentData:data66,parentDataProperty:"idle",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+if(data66.requestHeaders !== undefined){
+if(!(validate28(data66.requestHeaders, {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/requestHeaders",parentData:data66,parentDataProperty:"requestHeaders",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+if(data66.request !== undefined){
+if(!(validate28(data66.request, {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/request",parentData:data66,parentDataProperty:"request",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+if(data66.streamIdle !== undefined){
+if(!(validate28(data66.streamIdle, {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/streamIdle",parentData:data66,parentDataProperty:"streamIdle",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err66 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err66);
 errors++;
 }
-if(!(((data59 === "allow") || (data59 === "drop")) || (data59 === "reject"))){
-const err67 = {instancePath:instancePath+"/listeners/" + i0+"/http/headersWithUnderscores",schemaPath:"#/properties/listeners/items/properties/http/properties/headersWithUnderscores/enum",keyword:"enum",params:{allowedValues: schema6.properties.listeners.items.properties.http.properties.headersWithUnderscores.enum}};
+}
+if(data50.http2 !== undefined){
+let data71 = data50.http2;
+if(data71 && typeof data71 == "object" && !Array.isArray(data71)){
+for(const key10 in data71){
+if(!(func2.call(schema6.properties.listeners.items.properties.http.properties.http2.properties, key10))){
+const err67 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key10}};
 (vErrors ??= []).push(err67);
 errors++;
 }
 }
-if(data48.maxRequestHeadersSize !== undefined){
-if(!(validate33(data48.maxRequestHeadersSize, {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeadersSize",parentData:data48,parentDataProperty:"maxRequestHeadersSize",rootData}))){
-vErrors = vErrors === null ? validate33.errors : vErrors.concat(validate33.errors);
+if(data71.maxConcurrentStreams !== undefined){
+if(!(validate84(data71.maxConcurrentStreams, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxConcurrentStreams",parentData:data71,parentDataProperty:"maxConcurrentStreams",rootData}))){
+vErrors = vErrors === null ? validate84.errors : vErrors.concat(validate84.errors);
 errors = vErrors.length;
 }
 }
-if(data48.maxRequestHeaders !== undefined){
-let data61 = data48.maxRequestHeaders;
-if(!(((typeof data61 == "number") && (!(data61 % 1) && !isNaN(data61))) && (isFinite(data61)))){
-const err68 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeaders/type",keyword:"type",params:{type: "integer"}};
+if(data71.initialStreamWindow !== undefined){
+if(!(validate36(data71.initialStreamWindow, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/initialStreamWindow",parentData:data71,parentDataProperty:"initialStreamWindow",rootData}))){
+vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
+errors = vErrors.length;
+}
+}
+if(data71.initialConnectionWindow !== undefined){
+if(!(validate36(data71.initialConnectionWindow, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/initialConnectionWindow",parentData:data71,parentDataProperty:"initialConnectionWindow",rootData}))){
+vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
+errors = vErrors.length;
+}
+}
+if(data71.keepAliveInterval !== undefined){
+if(!(validate28(data71.keepAliveInterval, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/keepAliveInterval",parentData:data71,parentDataProperty:"keepAliveInterval",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+if(data71.keepAliveTimeout !== undefined){
+if(!(validate28(data71.keepAliveTimeout, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/keepAliveTimeout",parentData:data71,parentDataProperty:"keepAliveTimeout",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+if(data71.maxOutboundFrames !== undefined){
+if(!(validate84(data71.maxOutboundFrames, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxOutboundFrames",parentData:data71,parentDataProperty:"maxOutboundFrames",rootData}))){
+vErrors = vErrors === null ? validate84.errors : vErrors.concat(validate84.errors);
+errors = vErrors.length;
+}
+}
+if(data71.maxOutboundControlFrames !== undefined){
+if(!(validate84(data71.maxOutboundControlFrames, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxOutboundControlFrames",parentData:data71,parentDataProperty:"maxOutboundControlFrames",rootData}))){
+vErrors = vErrors === null ? validate84.errors : vErrors.concat(validate84.errors);
+errors = vErrors.length;
+}
+}
+if(data71.maxConsecutiveEmptyFrames !== undefined){
+if(!(validate34(data71.maxConsecutiveEmptyFrames, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxConsecutiveEmptyFrames",parentData:data71,parentDataProperty:"maxConsecutiveEmptyFrames",rootData}))){
+vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+errors = vErrors.length;
+}
+}
+if(data71.maxPriorityFramesPerStream !== undefined){
+if(!(validate34(data71.maxPriorityFramesPerStream, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxPriorityFramesPerStream",parentData:data71,parentDataProperty:"maxPriorityFramesPerStream",rootData}))){
+vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+errors = vErrors.length;
+}
+}
+if(data71.maxWindowUpdatesPerDataFrame !== undefined){
+if(!(validate84(data71.maxWindowUpdatesPerDataFrame, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxWindowUpdatesPerDataFrame",parentData:data71,parentDataProperty:"maxWindowUpdatesPerDataFrame",rootData}))){
+vErrors = vErrors === null ? validate84.errors : vErrors.concat(validate84.errors);
+errors = vErrors.length;
+}
+}
+if(data71.maxContinuationFrames !== undefined){
+if(!(validate34(data71.maxContinuationFrames, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxContinuationFrames",parentData:data71,parentDataProperty:"maxContinuationFrames",rootData}))){
+vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+errors = vErrors.length;
+}
+}
+if(data71.prematureResetStreams !== undefined){
+if(!(validate34(data71.prematureResetStreams, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/prematureResetStreams",parentData:data71,parentDataProperty:"prematureResetStreams",rootData}))){
+vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err68 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err68);
 errors++;
 }
-if((typeof data61 == "number") && (isFinite(data61))){
-if(data61 > 8192 || isNaN(data61)){
-const err69 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeaders/maximum",keyword:"maximum",params:{comparison: "<=", limit: 8192}};
+}
+if(data50.requestId !== undefined){
+let data84 = data50.requestId;
+if(data84 && typeof data84 == "object" && !Array.isArray(data84)){
+for(const key11 in data84){
+if(!((key11 === "generate") || (key11 === "preserveExternal"))){
+const err69 = {instancePath:instancePath+"/listeners/" + i0+"/http/requestId",schemaPath:"#/properties/listeners/items/properties/http/properties/requestId/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key11}};
 (vErrors ??= []).push(err69);
 errors++;
 }
-if(data61 < 1 || isNaN(data61)){
-const err70 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeaders/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
+}
+if(data84.generate !== undefined){
+if(!(validate24(data84.generate, {instancePath:instancePath+"/listeners/" + i0+"/http/requestId/generate",parentData:data84,parentDataProperty:"generate",rootData}))){
+vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
+errors = vErrors.length;
+}
+}
+if(data84.preserveExternal !== undefined){
+if(!(validate24(data84.preserveExternal, {instancePath:instancePath+"/listeners/" + i0+"/http/requestId/preserveExternal",parentData:data84,parentDataProperty:"preserveExternal",rootData}))){
+vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err70 = {instancePath:instancePath+"/listeners/" + i0+"/http/requestId",schemaPath:"#/properties/listeners/items/properties/http/properties/requestId/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err70);
 errors++;
 }
 }
-}
-if(data48.maxRequestBodySize !== undefined){
-if(!(validate33(data48.maxRequestBodySize, {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestBodySize",parentData:data48,parentDataProperty:"maxRequestBodySize",rootData}))){
-vErrors = vErrors === null ? validate33.errors : vErrors.concat(validate33.errors);
+if(data50.upgrades !== undefined){
+if(!(validate99(data50.upgrades, {instancePath:instancePath+"/listeners/" + i0+"/http/upgrades",parentData:data50,parentDataProperty:"upgrades",rootData}))){
+vErrors = vErrors === null ? validate99.errors : vErrors.concat(validate99.errors);
 errors = vErrors.length;
 }
 }
-if(data48.acceptHttp10 !== undefined){
-if(!(validate24(data48.acceptHttp10, {instancePath:instancePath+"/listeners/" + i0+"/http/acceptHttp10",parentData:data48,parentDataProperty:"acceptHttp10",rootData}))){
-vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
-errors = vErrors.length;
-}
-}
-if(data48.timeouts !== undefined){
-let data64 = data48.timeouts;
-if(data64 && typeof data64 == "object" && !Array.isArray(data64)){
-for(const key9 in data64){
-if(!((((key9 === "idle") || (key9 === "requestHeaders")) || (key9 === "request")) || (key9 === "streamIdle"))){
-const err71 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key9}};
+if(data50.filters !== undefined){
+let data88 = data50.filters;
+if(Array.isArray(data88)){
+const len7 = data88.length;
+for(let i7=0; i7<len7; i7++){
+let data89 = data88[i7];
+if(data89 && typeof data89 == "object" && !Array.isArray(data89)){
+for(const key12 in data89){
+if(!(((((((key12 === "grpcWeb") || (key12 === "grpcStats")) || (key12 === "admissionControl")) || (key12 === "concurrencyLimit")) || (key12 === "adaptiveConcurrency")) || (key12 === "localRateLimit")) || (key12 === "bandwidthLimit"))){
+const err71 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7,schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key12}};
 (vErrors ??= []).push(err71);
 errors++;
 }
 }
-if(data64.idle !== undefined){
-if(!(validate28(data64.idle, {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/idle",parentData:data64,parentDataProperty:"idle",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
-errors = vErrors.length;
-}
-}
-if(data64.requestHeaders !== undefined){
-if(!(validate28(data64.requestHeaders, {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/requestHeaders",parentData:data64,parentDataProperty:"requestHeaders",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
-errors = vErrors.length;
-}
-}
-if(data64.request !== undefined){
-if(!(validate28(data64.request, {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/request",parentData:data64,parentDataProperty:"request",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
-errors = vErrors.length;
-}
-}
-if(data64.streamIdle !== undefined){
-if(!(validate28(data64.streamIdle, {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/streamIdle",parentData:data64,parentDataProperty:"streamIdle",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
-errors = vErrors.length;
-}
-}
-} else {
-const err72 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/type",keyword:"type",params:{type: "object"}};
+if(data89.grpcWeb !== undefined){
+let data90 = data89.grpcWeb;
+if(data90 && typeof data90 == "object" && !Array.isArray(data90)){
+for(const key13 in data90){
+const err72 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/grpcWeb",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcWeb/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key13}};
 (vErrors ??= []).push(err72);
 errors++;
 }
-}
-if(data48.http2 !== undefined){
-let data69 = data48.http2;
-if(data69 && typeof data69 == "object" && !Array.isArray(data69)){
-for(const key10 in data69){
-if(!(func2.call(schema6.properties.listeners.items.properties.http.properties.http2.properties, key10))){
-const err73 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key10}};
+} else {
+const err73 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/grpcWeb",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcWeb/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err73);
 errors++;
 }
 }
-if(data69.maxConcurrentStreams !== undefined){
-if(!(validate77(data69.maxConcurrentStreams, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxConcurrentStreams",parentData:data69,parentDataProperty:"maxConcurrentStreams",rootData}))){
-vErrors = vErrors === null ? validate77.errors : vErrors.concat(validate77.errors);
-errors = vErrors.length;
-}
-}
-if(data69.initialStreamWindow !== undefined){
-if(!(validate33(data69.initialStreamWindow, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/initialStreamWindow",parentData:data69,parentDataProperty:"initialStreamWindow",rootData}))){
-vErrors = vErrors === null ? validate33.errors : vErrors.concat(validate33.errors);
-errors = vErrors.length;
-}
-}
-if(data69.initialConnectionWindow !== undefined){
-if(!(validate33(data69.initialConnectionWindow, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/initialConnectionWindow",parentData:data69,parentDataProperty:"initialConnectionWindow",rootData}))){
-vErrors = vErrors === null ? validate33.errors : vErrors.concat(validate33.errors);
-errors = vErrors.length;
-}
-}
-if(data69.keepAliveInterval !== undefined){
-if(!(validate28(data69.keepAliveInterval, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/keepAliveInterval",parentData:data69,parentDataProperty:"keepAliveInterval",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
-errors = vErrors.length;
-}
-}
-if(data69.keepAliveTimeout !== undefined){
-if(!(validate28(data69.keepAliveTimeout, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/keepAliveTimeout",parentData:data69,parentDataProperty:"keepAliveTimeout",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
-errors = vErrors.length;
-}
-}
-if(data69.maxOutboundFrames !== undefined){
-if(!(validate77(data69.maxOutboundFrames, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxOutboundFrames",parentData:data69,parentDataProperty:"maxOutboundFrames",rootData}))){
-vErrors = vErrors === null ? validate77.errors : vErrors.concat(validate77.errors);
-errors = vErrors.length;
-}
-}
-if(data69.maxOutboundControlFrames !== undefined){
-if(!(validate77(data69.maxOutboundControlFrames, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxOutboundControlFrames",parentData:data69,parentDataProperty:"maxOutboundControlFrames",rootData}))){
-vErrors = vErrors === null ? validate77.errors : vErrors.concat(validate77.errors);
-errors = vErrors.length;
-}
-}
-if(data69.maxConsecutiveEmptyFrames !== undefined){
-if(!(validate31(data69.maxConsecutiveEmptyFrames, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxConsecutiveEmptyFrames",parentData:data69,parentDataProperty:"maxConsecutiveEmptyFrames",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
-errors = vErrors.length;
-}
-}
-if(data69.maxPriorityFramesPerStream !== undefined){
-if(!(validate31(data69.maxPriorityFramesPerStream, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxPriorityFramesPerStream",parentData:data69,parentDataProperty:"maxPriorityFramesPerStream",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
-errors = vErrors.length;
-}
-}
-if(data69.maxWindowUpdatesPerDataFrame !== undefined){
-if(!(validate77(data69.maxWindowUpdatesPerDataFrame, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxWindowUpdatesPerDataFrame",parentData:data69,parentDataProperty:"maxWindowUpdatesPerDataFrame",rootData}))){
-vErrors = vErrors === null ? validate77.errors : vErrors.concat(validate77.errors);
-errors = vErrors.length;
-}
-}
-if(data69.maxContinuationFrames !== undefined){
-if(!(validate31(data69.maxContinuationFrames, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxContinuationFrames",parentData:data69,parentDataProperty:"maxContinuationFrames",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
-errors = vErrors.length;
-}
-}
-if(data69.prematureResetStreams !== undefined){
-if(!(validate31(data69.prematureResetStreams, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/prematureResetStreams",parentData:data69,parentDataProperty:"prematureResetStreams",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
-errors = vErrors.length;
-}
-}
-} else {
-const err74 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/type",keyword:"type",params:{type: "object"}};
+if(data89.grpcStats !== undefined){
+let data91 = data89.grpcStats;
+if(data91 && typeof data91 == "object" && !Array.isArray(data91)){
+for(const key14 in data91){
+if(!(key14 === "methods")){
+const err74 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/grpcStats",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcStats/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key14}};
 (vErrors ??= []).push(err74);
 errors++;
 }
 }
-if(data48.requestId !== undefined){
-let data82 = data48.requestId;
-if(data82 && typeof data82 == "object" && !Array.isArray(data82)){
-for(const key11 in data82){
-if(!((key11 === "generate") || (key11 === "preserveExternal"))){
-const err75 = {instancePath:instancePath+"/listeners/" + i0+"/http/requestId",schemaPath:"#/properties/listeners/items/properties/http/properties/requestId/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key11}};
+if(data91.methods !== undefined){
+let data92 = data91.methods;
+if(Array.isArray(data92)){
+const len8 = data92.length;
+for(let i8=0; i8<len8; i8++){
+let data93 = data92[i8];
+if(typeof data93 === "string"){
+if(!(formats24(data93))){
+const err75 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/grpcStats/methods/" + i8,schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcStats/properties/methods/items/format",keyword:"format",params:{format: "grpcMethod"}};
 (vErrors ??= []).push(err75);
 errors++;
 }
-}
-if(data82.generate !== undefined){
-if(!(validate24(data82.generate, {instancePath:instancePath+"/listeners/" + i0+"/http/requestId/generate",parentData:data82,parentDataProperty:"generate",rootData}))){
-vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
-errors = vErrors.length;
-}
-}
-if(data82.preserveExternal !== undefined){
-if(!(validate24(data82.preserveExternal, {instancePath:instancePath+"/listeners/" + i0+"/http/requestId/preserveExternal",parentData:data82,parentDataProperty:"preserveExternal",rootData}))){
-vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
-errors = vErrors.length;
-}
-}
 } else {
-const err76 = {instancePath:instancePath+"/listeners/" + i0+"/http/requestId",schemaPath:"#/properties/listeners/items/properties/http/properties/requestId/type",keyword:"type",params:{type: "object"}};
+const err76 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/grpcStats/methods/" + i8,schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcStats/properties/methods/items/type",keyword:"type",params:{type: "string"}};
 (vErrors ??= []).push(err76);
 errors++;
 }
 }
-if(data48.upgrades !== undefined){
-if(!(validate92(data48.upgrades, {instancePath:instancePath+"/listeners/" + i0+"/http/upgrades",parentData:data48,parentDataProperty:"upgrades",rootData}))){
-vErrors = vErrors === null ? validate92.errors : vErrors.concat(validate92.errors);
-errors = vErrors.length;
-}
-}
-if(data48.filters !== undefined){
-let data86 = data48.filters;
-if(Array.isArray(data86)){
-const len8 = data86.length;
-for(let i8=0; i8<len8; i8++){
-let data87 = data86[i8];
-if(data87 && typeof data87 == "object" && !Array.isArray(data87)){
-for(const key12 in data87){
-if(!((key12 === "grpcWeb") || (key12 === "grpcStats"))){
-const err77 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8,schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key12}};
+} else {
+const err77 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/grpcStats/methods",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcStats/properties/methods/type",keyword:"type",params:{type: "array"}};
 (vErrors ??= []).push(err77);
 errors++;
 }
 }
-if(data87.grpcWeb !== undefined){
-let data88 = data87.grpcWeb;
-if(data88 && typeof data88 == "object" && !Array.isArray(data88)){
-for(const key13 in data88){
-const err78 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8+"/grpcWeb",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcWeb/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key13}};
+} else {
+const err78 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/grpcStats",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcStats/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err78);
 errors++;
 }
-} else {
-const err79 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8+"/grpcWeb",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcWeb/type",keyword:"type",params:{type: "object"}};
+}
+if(data89.admissionControl !== undefined){
+let data94 = data89.admissionControl;
+if(data94 && typeof data94 == "object" && !Array.isArray(data94)){
+for(const key15 in data94){
+if(!((((((((key15 === "window") || (key15 === "successRatePercent")) || (key15 === "aggression")) || (key15 === "maxRejectionPercent")) || (key15 === "rpsThreshold")) || (key15 === "successStatuses")) || (key15 === "successGrpcStatuses")) || (key15 === "statPrefix"))){
+const err79 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/admissionControl",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/admissionControl/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key15}};
 (vErrors ??= []).push(err79);
 errors++;
 }
 }
-if(data87.grpcStats !== undefined){
-let data89 = data87.grpcStats;
-if(data89 && typeof data89 == "object" && !Array.isArray(data89)){
-for(const key14 in data89){
-if(!(key14 === "methods")){
-const err80 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8+"/grpcStats",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcStats/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key14}};
-(vErrors ??= []).push(err80);
-errors++;
-}
-}
-if(data89.methods !== undefined){
-let data90 = data89.methods;
-if(Array.isArray(data90)){
-const len9 = data90.length;
-for(let i9=0; i9<len9; i9++){
-let data91 = data90[i9];
-if(typeof data91 === "string"){
-if(!(formats24(data91))){
-const err81 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8+"/grpcStats/methods/" + i9,schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcStats/properties/methods/items/format",keyword:"format",params:{format: "grpcMethod"}};
-(vErrors ??= []).push(err81);
-errors++;
-}
-} else {
-const err82 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8+"/grpcStats/methods/" + i9,schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcStats/properties/methods/items/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err82);
-errors++;
-}
-}
-} else {
-const err83 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8+"/grpcStats/methods",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcStats/properties/methods/type",keyword:"type",params:{type: "array"}};
-(vErrors ??= []).push(err83);
-errors++;
-}
-}
-} else {
-const err84 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8+"/grpcStats",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcStats/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err84);
-errors++;
-}
-}
-} else {
-const err85 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i8,schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err85);
-errors++;
-}
-}
-} else {
-const err86 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/type",keyword:"type",params:{type: "array"}};
-(vErrors ??= []).push(err86);
-errors++;
-}
-}
-if(data48.accessLog !== undefined){
-if(!(validate94(data48.accessLog, {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog",parentData:data48,parentDataProperty:"accessLog",rootData}))){
-vErrors = vErrors === null ? validate94.errors : vErrors.concat(validate94.errors);
-errors = vErrors.length;
-}
-}
-if(data48.routes !== undefined){
-if(!(validate98(data48.routes, {instancePath:instancePath+"/listeners/" + i0+"/http/routes",parentData:data48,parentDataProperty:"routes",rootData}))){
-vErrors = vErrors === null ? validate98.errors : vErrors.concat(validate98.errors);
-errors = vErrors.length;
-}
-}
-if(data48.virtualHosts !== undefined){
-let data94 = data48.virtualHosts;
-if(Array.isArray(data94)){
-if(data94.length < 1){
-const err87 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/minItems",keyword:"minItems",params:{limit: 1}};
-(vErrors ??= []).push(err87);
-errors++;
-}
-const len10 = data94.length;
-for(let i10=0; i10<len10; i10++){
-let data95 = data94[i10];
-if(data95 && typeof data95 == "object" && !Array.isArray(data95)){
-if(data95.domains === undefined){
-const err88 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/required",keyword:"required",params:{missingProperty: "domains"}};
-(vErrors ??= []).push(err88);
-errors++;
-}
-if(data95.routes === undefined){
-const err89 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/required",keyword:"required",params:{missingProperty: "routes"}};
-(vErrors ??= []).push(err89);
-errors++;
-}
-for(const key15 in data95){
-if(!(((((key15 === "name") || (key15 === "domains")) || (key15 === "requestHeaders")) || (key15 === "responseHeaders")) || (key15 === "routes"))){
-const err90 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key15}};
-(vErrors ??= []).push(err90);
-errors++;
-}
-}
-if(data95.name !== undefined){
-if(!(validate45(data95.name, {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10+"/name",parentData:data95,parentDataProperty:"name",rootData}))){
-vErrors = vErrors === null ? validate45.errors : vErrors.concat(validate45.errors);
-errors = vErrors.length;
-}
-}
-if(data95.domains !== undefined){
-let data97 = data95.domains;
-if(Array.isArray(data97)){
-if(data97.length < 1){
-const err91 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10+"/domains",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/minItems",keyword:"minItems",params:{limit: 1}};
-(vErrors ??= []).push(err91);
-errors++;
-}
-const len11 = data97.length;
-for(let i11=0; i11<len11; i11++){
-let data98 = data97[i11];
-if(typeof data98 === "string"){
-if(!(formats58(data98))){
-const err92 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10+"/domains/" + i11,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/items/format",keyword:"format",params:{format: "domain"}};
-(vErrors ??= []).push(err92);
-errors++;
-}
-} else {
-const err93 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10+"/domains/" + i11,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/items/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err93);
-errors++;
-}
-}
-} else {
-const err94 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10+"/domains",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/type",keyword:"type",params:{type: "array"}};
-(vErrors ??= []).push(err94);
-errors++;
-}
-}
-if(data95.requestHeaders !== undefined){
-if(!(validate136(data95.requestHeaders, {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10+"/requestHeaders",parentData:data95,parentDataProperty:"requestHeaders",rootData}))){
-vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
-errors = vErrors.length;
-}
-}
-if(data95.responseHeaders !== undefined){
-if(!(validate136(data95.responseHeaders, {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10+"/responseHeaders",parentData:data95,parentDataProperty:"responseHeaders",rootData}))){
-vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
-errors = vErrors.length;
-}
-}
-if(data95.routes !== undefined){
-if(!(validate98(data95.routes, {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10+"/routes",parentData:data95,parentDataProperty:"routes",rootData}))){
-vErrors = vErrors === null ? validate98.errors : vErrors.concat(validate98.errors);
-errors = vErrors.length;
-}
-}
-} else {
-const err95 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i10,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err95);
-errors++;
-}
-}
-} else {
-const err96 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/type",keyword:"type",params:{type: "array"}};
-(vErrors ??= []).push(err96);
-errors++;
-}
-}
-} else {
-const err97 = {instancePath:instancePath+"/listeners/" + i0+"/http",schemaPath:"#/properties/listeners/items/properties/http/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err97);
-errors++;
-}
-}
-if(data24.tcp !== undefined){
-let data102 = data24.tcp;
-if(data102 && typeof data102 == "object" && !Array.isArray(data102)){
-for(const key16 in data102){
-if(!((((((key16 === "cluster") || (key16 === "clusters")) || (key16 === "sniRoutes")) || (key16 === "idleTimeout")) || (key16 === "maxConnectAttempts")) || (key16 === "accessLog"))){
-const err98 = {instancePath:instancePath+"/listeners/" + i0+"/tcp",schemaPath:"#/properties/listeners/items/properties/tcp/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key16}};
-(vErrors ??= []).push(err98);
-errors++;
-}
-}
-if(data102.cluster !== undefined){
-if(!(validate45(data102.cluster, {instancePath:instancePath+"/listeners/" + i0+"/tcp/cluster",parentData:data102,parentDataProperty:"cluster",rootData}))){
-vErrors = vErrors === null ? validate45.errors : vErrors.concat(validate45.errors);
-errors = vErrors.length;
-}
-}
-if(data102.clusters !== undefined){
-if(!(validate122(data102.clusters, {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters",parentData:data102,parentDataProperty:"clusters",rootData}))){
-vErrors = vErrors === null ? validate122.errors : vErrors.concat(validate122.errors);
-errors = vErrors.length;
-}
-}
-if(data102.sniRoutes !== undefined){
-let data105 = data102.sniRoutes;
-if(data105 && typeof data105 == "object" && !Array.isArray(data105)){
-for(const key17 in data105){
-const _errs180 = errors;
-if(typeof key17 === "string"){
-if(!(formats60(key17))){
-const err99 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/propertyNames/format",keyword:"format",params:{format: "serverNamePattern"},propertyName:key17};
-(vErrors ??= []).push(err99);
-errors++;
-}
-} else {
-const err100 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key17};
-(vErrors ??= []).push(err100);
-errors++;
-}
-var valid43 = _errs180 === errors;
-if(!valid43){
-const err101 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/propertyNames",keyword:"propertyNames",params:{propertyName: key17}};
-(vErrors ??= []).push(err101);
-errors++;
-}
-}
-for(const key18 in data105){
-let data106 = data105[key18];
-const _errs184 = errors;
-let valid45 = false;
-const _errs185 = errors;
-if(typeof data106 === "string"){
-if(!(formats6(data106))){
-const err102 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/0/format",keyword:"format",params:{format: "name"}};
-(vErrors ??= []).push(err102);
-errors++;
-}
-} else {
-const err103 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err103);
-errors++;
-}
-var _valid3 = _errs185 === errors;
-valid45 = valid45 || _valid3;
-if(!valid45){
-const _errs187 = errors;
-if(Array.isArray(data106)){
-if(data106.length < 1){
-const err104 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/minItems",keyword:"minItems",params:{limit: 1}};
-(vErrors ??= []).push(err104);
-errors++;
-}
-const len12 = data106.length;
-for(let i12=0; i12<len12; i12++){
-if(!(validate123(data106[i12], {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i12,parentData:data106,parentDataProperty:i12,rootData}))){
-vErrors = vErrors === null ? validate123.errors : vErrors.concat(validate123.errors);
-errors = vErrors.length;
-}
-}
-} else {
-const err105 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "array"}};
-(vErrors ??= []).push(err105);
-errors++;
-}
-var _valid3 = _errs187 === errors;
-valid45 = valid45 || _valid3;
-}
-if(!valid45){
-const err106 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf",keyword:"anyOf",params:{}};
-(vErrors ??= []).push(err106);
-errors++;
-} else {
-errors = _errs184;
-if(vErrors !== null){
-if(_errs184){
-vErrors.length = _errs184;
-} else {
-vErrors = null;
-}
-}
-}
-}
-} else {
-const err107 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err107);
-errors++;
-}
-}
-if(data102.idleTimeout !== undefined){
-if(!(validate28(data102.idleTimeout, {instancePath:instancePath+"/listeners/" + i0+"/tcp/idleTimeout",parentData:data102,parentDataProperty:"idleTimeout",rootData}))){
+if(data94.window !== undefined){
+if(!(validate28(data94.window, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/admissionControl/window",parentData:data94,parentDataProperty:"window",rootData}))){
 vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
 errors = vErrors.length;
 }
 }
-if(data102.maxConnectAttempts !== undefined){
-let data109 = data102.maxConnectAttempts;
-if(!(((typeof data109 == "number") && (!(data109 % 1) && !isNaN(data109))) && (isFinite(data109)))){
-const err108 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/maxConnectAttempts",schemaPath:"#/properties/listeners/items/properties/tcp/properties/maxConnectAttempts/type",keyword:"type",params:{type: "integer"}};
+if(data94.successRatePercent !== undefined){
+if(!(validate102(data94.successRatePercent, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/admissionControl/successRatePercent",parentData:data94,parentDataProperty:"successRatePercent",rootData}))){
+vErrors = vErrors === null ? validate102.errors : vErrors.concat(validate102.errors);
+errors = vErrors.length;
+}
+}
+if(data94.aggression !== undefined){
+if(!(validate104(data94.aggression, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/admissionControl/aggression",parentData:data94,parentDataProperty:"aggression",rootData}))){
+vErrors = vErrors === null ? validate104.errors : vErrors.concat(validate104.errors);
+errors = vErrors.length;
+}
+}
+if(data94.maxRejectionPercent !== undefined){
+if(!(validate102(data94.maxRejectionPercent, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/admissionControl/maxRejectionPercent",parentData:data94,parentDataProperty:"maxRejectionPercent",rootData}))){
+vErrors = vErrors === null ? validate102.errors : vErrors.concat(validate102.errors);
+errors = vErrors.length;
+}
+}
+if(data94.rpsThreshold !== undefined){
+if(!(validate34(data94.rpsThreshold, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/admissionControl/rpsThreshold",parentData:data94,parentDataProperty:"rpsThreshold",rootData}))){
+vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+errors = vErrors.length;
+}
+}
+if(data94.successStatuses !== undefined){
+if(!(validate108(data94.successStatuses, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/admissionControl/successStatuses",parentData:data94,parentDataProperty:"successStatuses",rootData}))){
+vErrors = vErrors === null ? validate108.errors : vErrors.concat(validate108.errors);
+errors = vErrors.length;
+}
+}
+if(data94.successGrpcStatuses !== undefined){
+if(!(validate112(data94.successGrpcStatuses, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/admissionControl/successGrpcStatuses",parentData:data94,parentDataProperty:"successGrpcStatuses",rootData}))){
+vErrors = vErrors === null ? validate112.errors : vErrors.concat(validate112.errors);
+errors = vErrors.length;
+}
+}
+if(data94.statPrefix !== undefined){
+if(!(validate31(data94.statPrefix, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/admissionControl/statPrefix",parentData:data94,parentDataProperty:"statPrefix",rootData}))){
+vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err80 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/admissionControl",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/admissionControl/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err80);
+errors++;
+}
+}
+if(data89.concurrencyLimit !== undefined){
+let data103 = data89.concurrencyLimit;
+if(data103 && typeof data103 == "object" && !Array.isArray(data103)){
+if(data103.maxRequests === undefined){
+const err81 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/concurrencyLimit",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/concurrencyLimit/required",keyword:"required",params:{missingProperty: "maxRequests"}};
+(vErrors ??= []).push(err81);
+errors++;
+}
+for(const key16 in data103){
+if(!(((key16 === "maxRequests") || (key16 === "status")) || (key16 === "statPrefix"))){
+const err82 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/concurrencyLimit",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/concurrencyLimit/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key16}};
+(vErrors ??= []).push(err82);
+errors++;
+}
+}
+if(data103.maxRequests !== undefined){
+if(!(validate84(data103.maxRequests, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/concurrencyLimit/maxRequests",parentData:data103,parentDataProperty:"maxRequests",rootData}))){
+vErrors = vErrors === null ? validate84.errors : vErrors.concat(validate84.errors);
+errors = vErrors.length;
+}
+}
+if(data103.status !== undefined){
+if(!(validate116(data103.status, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/concurrencyLimit/status",parentData:data103,parentDataProperty:"status",rootData}))){
+vErrors = vErrors === null ? validate116.errors : vErrors.concat(validate116.errors);
+errors = vErrors.length;
+}
+}
+if(data103.statPrefix !== undefined){
+if(!(validate31(data103.statPrefix, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/concurrencyLimit/statPrefix",parentData:data103,parentDataProperty:"statPrefix",rootData}))){
+vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err83 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/concurrencyLimit",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/concurrencyLimit/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err83);
+errors++;
+}
+}
+if(data89.adaptiveConcurrency !== undefined){
+let data107 = data89.adaptiveConcurrency;
+if(data107 && typeof data107 == "object" && !Array.isArray(data107)){
+for(const key17 in data107){
+if(!((((((key17 === "sampleAggregatePercentile") || (key17 === "concurrencyUpdateInterval")) || (key17 === "maxConcurrencyLimit")) || (key17 === "minRtt")) || (key17 === "status")) || (key17 === "statPrefix"))){
+const err84 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/adaptiveConcurrency",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/adaptiveConcurrency/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key17}};
+(vErrors ??= []).push(err84);
+errors++;
+}
+}
+if(data107.sampleAggregatePercentile !== undefined){
+if(!(validate102(data107.sampleAggregatePercentile, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/adaptiveConcurrency/sampleAggregatePercentile",parentData:data107,parentDataProperty:"sampleAggregatePercentile",rootData}))){
+vErrors = vErrors === null ? validate102.errors : vErrors.concat(validate102.errors);
+errors = vErrors.length;
+}
+}
+if(data107.concurrencyUpdateInterval !== undefined){
+if(!(validate28(data107.concurrencyUpdateInterval, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/adaptiveConcurrency/concurrencyUpdateInterval",parentData:data107,parentDataProperty:"concurrencyUpdateInterval",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+if(data107.maxConcurrencyLimit !== undefined){
+if(!(validate84(data107.maxConcurrencyLimit, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/adaptiveConcurrency/maxConcurrencyLimit",parentData:data107,parentDataProperty:"maxConcurrencyLimit",rootData}))){
+vErrors = vErrors === null ? validate84.errors : vErrors.concat(validate84.errors);
+errors = vErrors.length;
+}
+}
+if(data107.minRtt !== undefined){
+if(!(validate122(data107.minRtt, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/adaptiveConcurrency/minRtt",parentData:data107,parentDataProperty:"minRtt",rootData}))){
+vErrors = vErrors === null ? validate122.errors : vErrors.concat(validate122.errors);
+errors = vErrors.length;
+}
+}
+if(data107.status !== undefined){
+if(!(validate116(data107.status, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/adaptiveConcurrency/status",parentData:data107,parentDataProperty:"status",rootData}))){
+vErrors = vErrors === null ? validate116.errors : vErrors.concat(validate116.errors);
+errors = vErrors.length;
+}
+}
+if(data107.statPrefix !== undefined){
+if(!(validate31(data107.statPrefix, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/adaptiveConcurrency/statPrefix",parentData:data107,parentDataProperty:"statPrefix",rootData}))){
+vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err85 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/adaptiveConcurrency",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/adaptiveConcurrency/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err85);
+errors++;
+}
+}
+if(data89.localRateLimit !== undefined){
+let data114 = data89.localRateLimit;
+if(data114 && typeof data114 == "object" && !Array.isArray(data114)){
+for(const key18 in data114){
+if(!(func2.call(schema6.properties.listeners.items.properties.http.properties.filters.items.properties.localRateLimit.properties, key18))){
+const err86 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/localRateLimit",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/localRateLimit/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key18}};
+(vErrors ??= []).push(err86);
+errors++;
+}
+}
+if(data114.maxTokens !== undefined){
+if(!(validate131(data114.maxTokens, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/localRateLimit/maxTokens",parentData:data114,parentDataProperty:"maxTokens",rootData}))){
+vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
+errors = vErrors.length;
+}
+}
+if(data114.tokensPerFill !== undefined){
+if(!(validate131(data114.tokensPerFill, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/localRateLimit/tokensPerFill",parentData:data114,parentDataProperty:"tokensPerFill",rootData}))){
+vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
+errors = vErrors.length;
+}
+}
+if(data114.fillInterval !== undefined){
+if(!(validate28(data114.fillInterval, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/localRateLimit/fillInterval",parentData:data114,parentDataProperty:"fillInterval",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+if(data114.descriptors !== undefined){
+if(!(validate135(data114.descriptors, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/localRateLimit/descriptors",parentData:data114,parentDataProperty:"descriptors",rootData}))){
+vErrors = vErrors === null ? validate135.errors : vErrors.concat(validate135.errors);
+errors = vErrors.length;
+}
+}
+if(data114.enabledPercent !== undefined){
+if(!(validate102(data114.enabledPercent, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/localRateLimit/enabledPercent",parentData:data114,parentDataProperty:"enabledPercent",rootData}))){
+vErrors = vErrors === null ? validate102.errors : vErrors.concat(validate102.errors);
+errors = vErrors.length;
+}
+}
+if(data114.enforcedPercent !== undefined){
+if(!(validate102(data114.enforcedPercent, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/localRateLimit/enforcedPercent",parentData:data114,parentDataProperty:"enforcedPercent",rootData}))){
+vErrors = vErrors === null ? validate102.errors : vErrors.concat(validate102.errors);
+errors = vErrors.length;
+}
+}
+if(data114.status !== undefined){
+if(!(validate116(data114.status, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/localRateLimit/status",parentData:data114,parentDataProperty:"status",rootData}))){
+vErrors = vErrors === null ? validate116.errors : vErrors.concat(validate116.errors);
+errors = vErrors.length;
+}
+}
+if(data114.headers !== undefined){
+if(!(validate152(data114.headers, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/localRateLimit/headers",parentData:data114,parentDataProperty:"headers",rootData}))){
+vErrors = vErrors === null ? validate152.errors : vErrors.concat(validate152.errors);
+errors = vErrors.length;
+}
+}
+if(data114.rateLimitHeaders !== undefined){
+if(!(validate24(data114.rateLimitHeaders, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/localRateLimit/rateLimitHeaders",parentData:data114,parentDataProperty:"rateLimitHeaders",rootData}))){
+vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
+errors = vErrors.length;
+}
+}
+if(data114.statPrefix !== undefined){
+if(!(validate31(data114.statPrefix, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/localRateLimit/statPrefix",parentData:data114,parentDataProperty:"statPrefix",rootData}))){
+vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err87 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/localRateLimit",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/localRateLimit/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err87);
+errors++;
+}
+}
+if(data89.bandwidthLimit !== undefined){
+let data125 = data89.bandwidthLimit;
+if(data125 && typeof data125 == "object" && !Array.isArray(data125)){
+for(const key19 in data125){
+if(!((((key19 === "requestRate") || (key19 === "responseRate")) || (key19 === "fillInterval")) || (key19 === "statPrefix"))){
+const err88 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/bandwidthLimit",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/bandwidthLimit/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key19}};
+(vErrors ??= []).push(err88);
+errors++;
+}
+}
+if(data125.requestRate !== undefined){
+if(!(validate36(data125.requestRate, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/bandwidthLimit/requestRate",parentData:data125,parentDataProperty:"requestRate",rootData}))){
+vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
+errors = vErrors.length;
+}
+}
+if(data125.responseRate !== undefined){
+if(!(validate36(data125.responseRate, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/bandwidthLimit/responseRate",parentData:data125,parentDataProperty:"responseRate",rootData}))){
+vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
+errors = vErrors.length;
+}
+}
+if(data125.fillInterval !== undefined){
+if(!(validate28(data125.fillInterval, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/bandwidthLimit/fillInterval",parentData:data125,parentDataProperty:"fillInterval",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+if(data125.statPrefix !== undefined){
+if(!(validate31(data125.statPrefix, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/bandwidthLimit/statPrefix",parentData:data125,parentDataProperty:"statPrefix",rootData}))){
+vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err89 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/bandwidthLimit",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/bandwidthLimit/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err89);
+errors++;
+}
+}
+} else {
+const err90 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7,schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err90);
+errors++;
+}
+}
+} else {
+const err91 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/type",keyword:"type",params:{type: "array"}};
+(vErrors ??= []).push(err91);
+errors++;
+}
+}
+if(data50.accessLog !== undefined){
+if(!(validate161(data50.accessLog, {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog",parentData:data50,parentDataProperty:"accessLog",rootData}))){
+vErrors = vErrors === null ? validate161.errors : vErrors.concat(validate161.errors);
+errors = vErrors.length;
+}
+}
+if(data50.routes !== undefined){
+if(!(validate166(data50.routes, {instancePath:instancePath+"/listeners/" + i0+"/http/routes",parentData:data50,parentDataProperty:"routes",rootData}))){
+vErrors = vErrors === null ? validate166.errors : vErrors.concat(validate166.errors);
+errors = vErrors.length;
+}
+}
+if(data50.virtualHosts !== undefined){
+let data132 = data50.virtualHosts;
+if(Array.isArray(data132)){
+if(data132.length < 1){
+const err92 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/minItems",keyword:"minItems",params:{limit: 1}};
+(vErrors ??= []).push(err92);
+errors++;
+}
+const len9 = data132.length;
+for(let i9=0; i9<len9; i9++){
+let data133 = data132[i9];
+if(data133 && typeof data133 == "object" && !Array.isArray(data133)){
+if(data133.domains === undefined){
+const err93 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/required",keyword:"required",params:{missingProperty: "domains"}};
+(vErrors ??= []).push(err93);
+errors++;
+}
+if(data133.routes === undefined){
+const err94 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/required",keyword:"required",params:{missingProperty: "routes"}};
+(vErrors ??= []).push(err94);
+errors++;
+}
+for(const key20 in data133){
+if(!(((((((key20 === "name") || (key20 === "domains")) || (key20 === "requestHeaders")) || (key20 === "responseHeaders")) || (key20 === "filters")) || (key20 === "retry")) || (key20 === "routes"))){
+const err95 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key20}};
+(vErrors ??= []).push(err95);
+errors++;
+}
+}
+if(data133.name !== undefined){
+if(!(validate31(data133.name, {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/name",parentData:data133,parentDataProperty:"name",rootData}))){
+vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+errors = vErrors.length;
+}
+}
+if(data133.domains !== undefined){
+let data135 = data133.domains;
+if(Array.isArray(data135)){
+if(data135.length < 1){
+const err96 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/domains",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/minItems",keyword:"minItems",params:{limit: 1}};
+(vErrors ??= []).push(err96);
+errors++;
+}
+const len10 = data135.length;
+for(let i10=0; i10<len10; i10++){
+let data136 = data135[i10];
+if(typeof data136 === "string"){
+if(!(formats70(data136))){
+const err97 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/domains/" + i10,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/items/format",keyword:"format",params:{format: "domain"}};
+(vErrors ??= []).push(err97);
+errors++;
+}
+} else {
+const err98 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/domains/" + i10,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/items/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err98);
+errors++;
+}
+}
+} else {
+const err99 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/domains",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/type",keyword:"type",params:{type: "array"}};
+(vErrors ??= []).push(err99);
+errors++;
+}
+}
+if(data133.requestHeaders !== undefined){
+if(!(validate238(data133.requestHeaders, {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders",parentData:data133,parentDataProperty:"requestHeaders",rootData}))){
+vErrors = vErrors === null ? validate238.errors : vErrors.concat(validate238.errors);
+errors = vErrors.length;
+}
+}
+if(data133.responseHeaders !== undefined){
+if(!(validate238(data133.responseHeaders, {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders",parentData:data133,parentDataProperty:"responseHeaders",rootData}))){
+vErrors = vErrors === null ? validate238.errors : vErrors.concat(validate238.errors);
+errors = vErrors.length;
+}
+}
+if(data133.filters !== undefined){
+if(!(validate251(data133.filters, {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/filters",parentData:data133,parentDataProperty:"filters",rootData}))){
+vErrors = vErrors === null ? validate251.errors : vErrors.concat(validate251.errors);
+errors = vErrors.length;
+}
+}
+if(data133.retry !== undefined){
+if(!(validate216(data133.retry, {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/retry",parentData:data133,parentDataProperty:"retry",rootData}))){
+vErrors = vErrors === null ? validate216.errors : vErrors.concat(validate216.errors);
+errors = vErrors.length;
+}
+}
+if(data133.routes !== undefined){
+if(!(validate166(data133.routes, {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes",parentData:data133,parentDataProperty:"routes",rootData}))){
+vErrors = vErrors === null ? validate166.errors : vErrors.concat(validate166.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err100 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err100);
+errors++;
+}
+}
+} else {
+const err101 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/type",keyword:"type",params:{type: "array"}};
+(vErrors ??= []).push(err101);
+errors++;
+}
+}
+} else {
+const err102 = {instancePath:instancePath+"/listeners/" + i0+"/http",schemaPath:"#/properties/listeners/items/properties/http/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err102);
+errors++;
+}
+}
+if(data26.tcp !== undefined){
+let data142 = data26.tcp;
+if(data142 && typeof data142 == "object" && !Array.isArray(data142)){
+for(const key21 in data142){
+if(!((((((key21 === "cluster") || (key21 === "clusters")) || (key21 === "sniRoutes")) || (key21 === "idleTimeout")) || (key21 === "maxConnectAttempts")) || (key21 === "accessLog"))){
+const err103 = {instancePath:instancePath+"/listeners/" + i0+"/tcp",schemaPath:"#/properties/listeners/items/properties/tcp/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key21}};
+(vErrors ??= []).push(err103);
+errors++;
+}
+}
+if(data142.cluster !== undefined){
+if(!(validate31(data142.cluster, {instancePath:instancePath+"/listeners/" + i0+"/tcp/cluster",parentData:data142,parentDataProperty:"cluster",rootData}))){
+vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+errors = vErrors.length;
+}
+}
+if(data142.clusters !== undefined){
+if(!(validate190(data142.clusters, {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters",parentData:data142,parentDataProperty:"clusters",rootData}))){
+vErrors = vErrors === null ? validate190.errors : vErrors.concat(validate190.errors);
+errors = vErrors.length;
+}
+}
+if(data142.sniRoutes !== undefined){
+let data145 = data142.sniRoutes;
+if(data145 && typeof data145 == "object" && !Array.isArray(data145)){
+for(const key22 in data145){
+const _errs227 = errors;
+if(typeof key22 === "string"){
+if(!(formats72(key22))){
+const err104 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/propertyNames/format",keyword:"format",params:{format: "serverNamePattern"},propertyName:key22};
+(vErrors ??= []).push(err104);
+errors++;
+}
+} else {
+const err105 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key22};
+(vErrors ??= []).push(err105);
+errors++;
+}
+var valid46 = _errs227 === errors;
+if(!valid46){
+const err106 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/propertyNames",keyword:"propertyNames",params:{propertyName: key22}};
+(vErrors ??= []).push(err106);
+errors++;
+}
+}
+for(const key23 in data145){
+let data146 = data145[key23];
+const _errs231 = errors;
+let valid48 = false;
+const _errs232 = errors;
+if(typeof data146 === "string"){
+if(!(formats4(data146))){
+const err107 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key23.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/0/format",keyword:"format",params:{format: "name"}};
+(vErrors ??= []).push(err107);
+errors++;
+}
+} else {
+const err108 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key23.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
 (vErrors ??= []).push(err108);
 errors++;
 }
-if((typeof data109 == "number") && (isFinite(data109))){
-if(data109 > 100 || isNaN(data109)){
-const err109 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/maxConnectAttempts",schemaPath:"#/properties/listeners/items/properties/tcp/properties/maxConnectAttempts/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100}};
+var _valid3 = _errs232 === errors;
+valid48 = valid48 || _valid3;
+if(!valid48){
+const _errs234 = errors;
+if(Array.isArray(data146)){
+if(data146.length < 1){
+const err109 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key23.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/minItems",keyword:"minItems",params:{limit: 1}};
 (vErrors ??= []).push(err109);
 errors++;
 }
-if(data109 < 1 || isNaN(data109)){
-const err110 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/maxConnectAttempts",schemaPath:"#/properties/listeners/items/properties/tcp/properties/maxConnectAttempts/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
+const len11 = data146.length;
+for(let i11=0; i11<len11; i11++){
+if(!(validate191(data146[i11], {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i11,parentData:data146,parentDataProperty:i11,rootData}))){
+vErrors = vErrors === null ? validate191.errors : vErrors.concat(validate191.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err110 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key23.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "array"}};
 (vErrors ??= []).push(err110);
 errors++;
 }
+var _valid3 = _errs234 === errors;
+valid48 = valid48 || _valid3;
 }
-}
-if(data102.accessLog !== undefined){
-if(!(validate94(data102.accessLog, {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog",parentData:data102,parentDataProperty:"accessLog",rootData}))){
-vErrors = vErrors === null ? validate94.errors : vErrors.concat(validate94.errors);
-errors = vErrors.length;
-}
-}
-} else {
-const err111 = {instancePath:instancePath+"/listeners/" + i0+"/tcp",schemaPath:"#/properties/listeners/items/properties/tcp/type",keyword:"type",params:{type: "object"}};
+if(!valid48){
+const err111 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key23.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf",keyword:"anyOf",params:{}};
 (vErrors ??= []).push(err111);
 errors++;
-}
-}
 } else {
-const err112 = {instancePath:instancePath+"/listeners/" + i0,schemaPath:"#/properties/listeners/items/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err112);
-errors++;
-}
-}
-} else {
-const err113 = {instancePath:instancePath+"/listeners",schemaPath:"#/properties/listeners/type",keyword:"type",params:{type: "array"}};
-(vErrors ??= []).push(err113);
-errors++;
-}
-}
-if(data.clusters !== undefined){
-let data111 = data.clusters;
-if(Array.isArray(data111)){
-const len13 = data111.length;
-for(let i13=0; i13<len13; i13++){
-let data112 = data111[i13];
-if(data112 && typeof data112 == "object" && !Array.isArray(data112)){
-if(data112.name === undefined){
-const err114 = {instancePath:instancePath+"/clusters/" + i13,schemaPath:"#/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
-(vErrors ??= []).push(err114);
-errors++;
-}
-for(const key19 in data112){
-if(!(func2.call(schema6.properties.clusters.items.properties, key19))){
-const err115 = {instancePath:instancePath+"/clusters/" + i13,schemaPath:"#/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key19}};
-(vErrors ??= []).push(err115);
-errors++;
-}
-}
-if(data112.name !== undefined){
-if(!(validate45(data112.name, {instancePath:instancePath+"/clusters/" + i13+"/name",parentData:data112,parentDataProperty:"name",rootData}))){
-vErrors = vErrors === null ? validate45.errors : vErrors.concat(validate45.errors);
-errors = vErrors.length;
-}
-}
-if(data112.type !== undefined){
-let data114 = data112.type;
-if(typeof data114 !== "string"){
-const err116 = {instancePath:instancePath+"/clusters/" + i13+"/type",schemaPath:"#/properties/clusters/items/properties/type/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err116);
-errors++;
-}
-if(!((data114 === "static") || (data114 === "originalDst"))){
-const err117 = {instancePath:instancePath+"/clusters/" + i13+"/type",schemaPath:"#/properties/clusters/items/properties/type/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.type.enum}};
-(vErrors ??= []).push(err117);
-errors++;
-}
-}
-if(data112.endpoints !== undefined){
-let data115 = data112.endpoints;
-if(Array.isArray(data115)){
-const len14 = data115.length;
-for(let i14=0; i14<len14; i14++){
-let data116 = data115[i14];
-const _errs205 = errors;
-let valid53 = false;
-const _errs206 = errors;
-if(typeof data116 === "string"){
-if(!(formats64(data116))){
-const err118 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/0/format",keyword:"format",params:{format: "endpointAddress"}};
-(vErrors ??= []).push(err118);
-errors++;
-}
-} else {
-const err119 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/0/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err119);
-errors++;
-}
-var _valid4 = _errs206 === errors;
-valid53 = valid53 || _valid4;
-if(!valid53){
-const _errs208 = errors;
-if(data116 && typeof data116 == "object" && !Array.isArray(data116)){
-if(data116.address === undefined){
-const err120 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/required",keyword:"required",params:{missingProperty: "address"}};
-(vErrors ??= []).push(err120);
-errors++;
-}
-for(const key20 in data116){
-if(!((key20 === "address") || (key20 === "weight"))){
-const err121 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key20}};
-(vErrors ??= []).push(err121);
-errors++;
-}
-}
-if(data116.address !== undefined){
-let data117 = data116.address;
-if(typeof data117 === "string"){
-if(!(formats64(data117))){
-const err122 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14+"/address",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/address/format",keyword:"format",params:{format: "endpointAddress"}};
-(vErrors ??= []).push(err122);
-errors++;
-}
-} else {
-const err123 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14+"/address",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/address/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err123);
-errors++;
-}
-}
-if(data116.weight !== undefined){
-let data118 = data116.weight;
-if(!(((typeof data118 == "number") && (!(data118 % 1) && !isNaN(data118))) && (isFinite(data118)))){
-const err124 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/type",keyword:"type",params:{type: "integer"}};
-(vErrors ??= []).push(err124);
-errors++;
-}
-if((typeof data118 == "number") && (isFinite(data118))){
-if(data118 > 4294967295 || isNaN(data118)){
-const err125 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
-(vErrors ??= []).push(err125);
-errors++;
-}
-if(data118 < 1 || isNaN(data118)){
-const err126 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
-(vErrors ??= []).push(err126);
-errors++;
-}
-}
-}
-} else {
-const err127 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err127);
-errors++;
-}
-var _valid4 = _errs208 === errors;
-valid53 = valid53 || _valid4;
-}
-if(!valid53){
-const err128 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints/" + i14,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf",keyword:"anyOf",params:{}};
-(vErrors ??= []).push(err128);
-errors++;
-} else {
-errors = _errs205;
+errors = _errs231;
 if(vErrors !== null){
-if(_errs205){
-vErrors.length = _errs205;
+if(_errs231){
+vErrors.length = _errs231;
 } else {
 vErrors = null;
 }
@@ -2929,315 +4723,1431 @@ vErrors = null;
 }
 }
 } else {
-const err129 = {instancePath:instancePath+"/clusters/" + i13+"/endpoints",schemaPath:"#/properties/clusters/items/properties/endpoints/type",keyword:"type",params:{type: "array"}};
+const err112 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err112);
+errors++;
+}
+}
+if(data142.idleTimeout !== undefined){
+if(!(validate28(data142.idleTimeout, {instancePath:instancePath+"/listeners/" + i0+"/tcp/idleTimeout",parentData:data142,parentDataProperty:"idleTimeout",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+if(data142.maxConnectAttempts !== undefined){
+if(!(validate225(data142.maxConnectAttempts, {instancePath:instancePath+"/listeners/" + i0+"/tcp/maxConnectAttempts",parentData:data142,parentDataProperty:"maxConnectAttempts",rootData}))){
+vErrors = vErrors === null ? validate225.errors : vErrors.concat(validate225.errors);
+errors = vErrors.length;
+}
+}
+if(data142.accessLog !== undefined){
+if(!(validate161(data142.accessLog, {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog",parentData:data142,parentDataProperty:"accessLog",rootData}))){
+vErrors = vErrors === null ? validate161.errors : vErrors.concat(validate161.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err113 = {instancePath:instancePath+"/listeners/" + i0+"/tcp",schemaPath:"#/properties/listeners/items/properties/tcp/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err113);
+errors++;
+}
+}
+} else {
+const err114 = {instancePath:instancePath+"/listeners/" + i0,schemaPath:"#/properties/listeners/items/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err114);
+errors++;
+}
+}
+} else {
+const err115 = {instancePath:instancePath+"/listeners",schemaPath:"#/properties/listeners/type",keyword:"type",params:{type: "array"}};
+(vErrors ??= []).push(err115);
+errors++;
+}
+}
+if(data.clusters !== undefined){
+let data151 = data.clusters;
+if(Array.isArray(data151)){
+const len12 = data151.length;
+for(let i12=0; i12<len12; i12++){
+let data152 = data151[i12];
+if(data152 && typeof data152 == "object" && !Array.isArray(data152)){
+if(data152.name === undefined){
+const err116 = {instancePath:instancePath+"/clusters/" + i12,schemaPath:"#/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
+(vErrors ??= []).push(err116);
+errors++;
+}
+for(const key24 in data152){
+if(!(func2.call(schema6.properties.clusters.items.properties, key24))){
+const err117 = {instancePath:instancePath+"/clusters/" + i12,schemaPath:"#/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key24}};
+(vErrors ??= []).push(err117);
+errors++;
+}
+}
+if(data152.name !== undefined){
+if(!(validate31(data152.name, {instancePath:instancePath+"/clusters/" + i12+"/name",parentData:data152,parentDataProperty:"name",rootData}))){
+vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+errors = vErrors.length;
+}
+}
+if(data152.type !== undefined){
+let data154 = data152.type;
+if(typeof data154 !== "string"){
+const err118 = {instancePath:instancePath+"/clusters/" + i12+"/type",schemaPath:"#/properties/clusters/items/properties/type/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err118);
+errors++;
+}
+if(!((((data154 === "static") || (data154 === "strictDns")) || (data154 === "logicalDns")) || (data154 === "originalDst"))){
+const err119 = {instancePath:instancePath+"/clusters/" + i12+"/type",schemaPath:"#/properties/clusters/items/properties/type/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.type.enum}};
+(vErrors ??= []).push(err119);
+errors++;
+}
+}
+if(data152.endpoints !== undefined){
+let data155 = data152.endpoints;
+if(Array.isArray(data155)){
+const len13 = data155.length;
+for(let i13=0; i13<len13; i13++){
+let data156 = data155[i13];
+const _errs251 = errors;
+let valid56 = false;
+const _errs252 = errors;
+if(typeof data156 === "string"){
+if(!(formats76(data156))){
+const err120 = {instancePath:instancePath+"/clusters/" + i12+"/endpoints/" + i13,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/0/format",keyword:"format",params:{format: "endpointAddress"}};
+(vErrors ??= []).push(err120);
+errors++;
+}
+} else {
+const err121 = {instancePath:instancePath+"/clusters/" + i12+"/endpoints/" + i13,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/0/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err121);
+errors++;
+}
+var _valid4 = _errs252 === errors;
+valid56 = valid56 || _valid4;
+if(!valid56){
+const _errs254 = errors;
+if(data156 && typeof data156 == "object" && !Array.isArray(data156)){
+if(data156.address === undefined){
+const err122 = {instancePath:instancePath+"/clusters/" + i12+"/endpoints/" + i13,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/required",keyword:"required",params:{missingProperty: "address"}};
+(vErrors ??= []).push(err122);
+errors++;
+}
+for(const key25 in data156){
+if(!(((((key25 === "address") || (key25 === "weight")) || (key25 === "priority")) || (key25 === "zone")) || (key25 === "metadata"))){
+const err123 = {instancePath:instancePath+"/clusters/" + i12+"/endpoints/" + i13,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key25}};
+(vErrors ??= []).push(err123);
+errors++;
+}
+}
+if(data156.address !== undefined){
+let data157 = data156.address;
+if(typeof data157 === "string"){
+if(!(formats76(data157))){
+const err124 = {instancePath:instancePath+"/clusters/" + i12+"/endpoints/" + i13+"/address",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/address/format",keyword:"format",params:{format: "endpointAddress"}};
+(vErrors ??= []).push(err124);
+errors++;
+}
+} else {
+const err125 = {instancePath:instancePath+"/clusters/" + i12+"/endpoints/" + i13+"/address",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/address/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err125);
+errors++;
+}
+}
+if(data156.weight !== undefined){
+let data158 = data156.weight;
+if(!(((typeof data158 == "number") && (!(data158 % 1) && !isNaN(data158))) && (isFinite(data158)))){
+const err126 = {instancePath:instancePath+"/clusters/" + i12+"/endpoints/" + i13+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/type",keyword:"type",params:{type: "integer"}};
+(vErrors ??= []).push(err126);
+errors++;
+}
+if((typeof data158 == "number") && (isFinite(data158))){
+if(data158 > 4294967295 || isNaN(data158)){
+const err127 = {instancePath:instancePath+"/clusters/" + i12+"/endpoints/" + i13+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
+(vErrors ??= []).push(err127);
+errors++;
+}
+if(data158 < 1 || isNaN(data158)){
+const err128 = {instancePath:instancePath+"/clusters/" + i12+"/endpoints/" + i13+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
+(vErrors ??= []).push(err128);
+errors++;
+}
+}
+}
+if(data156.priority !== undefined){
+let data159 = data156.priority;
+if(!(((typeof data159 == "number") && (!(data159 % 1) && !isNaN(data159))) && (isFinite(data159)))){
+const err129 = {instancePath:instancePath+"/clusters/" + i12+"/endpoints/" + i13+"/priority",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/priority/type",keyword:"type",params:{type: "integer"}};
 (vErrors ??= []).push(err129);
 errors++;
 }
-}
-if(data112.protocol !== undefined){
-let data119 = data112.protocol;
-if(typeof data119 !== "string"){
-const err130 = {instancePath:instancePath+"/clusters/" + i13+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/type",keyword:"type",params:{type: "string"}};
+if((typeof data159 == "number") && (isFinite(data159))){
+if(data159 > 128 || isNaN(data159)){
+const err130 = {instancePath:instancePath+"/clusters/" + i12+"/endpoints/" + i13+"/priority",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/priority/maximum",keyword:"maximum",params:{comparison: "<=", limit: 128}};
 (vErrors ??= []).push(err130);
 errors++;
 }
-if(!(((data119 === "http1") || (data119 === "http2")) || (data119 === "auto"))){
-const err131 = {instancePath:instancePath+"/clusters/" + i13+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.protocol.enum}};
+if(data159 < 0 || isNaN(data159)){
+const err131 = {instancePath:instancePath+"/clusters/" + i12+"/endpoints/" + i13+"/priority",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/priority/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
 (vErrors ??= []).push(err131);
 errors++;
 }
 }
-if(data112.proxyProtocol !== undefined){
-let data120 = data112.proxyProtocol;
-if(typeof data120 !== "string"){
-const err132 = {instancePath:instancePath+"/clusters/" + i13+"/proxyProtocol",schemaPath:"#/properties/clusters/items/properties/proxyProtocol/type",keyword:"type",params:{type: "string"}};
+}
+if(data156.zone !== undefined){
+if(!(validate31(data156.zone, {instancePath:instancePath+"/clusters/" + i12+"/endpoints/" + i13+"/zone",parentData:data156,parentDataProperty:"zone",rootData}))){
+vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+errors = vErrors.length;
+}
+}
+if(data156.metadata !== undefined){
+if(!(validate198(data156.metadata, {instancePath:instancePath+"/clusters/" + i12+"/endpoints/" + i13+"/metadata",parentData:data156,parentDataProperty:"metadata",rootData}))){
+vErrors = vErrors === null ? validate198.errors : vErrors.concat(validate198.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err132 = {instancePath:instancePath+"/clusters/" + i12+"/endpoints/" + i13,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err132);
 errors++;
 }
-if(!((data120 === "v1") || (data120 === "v2"))){
-const err133 = {instancePath:instancePath+"/clusters/" + i13+"/proxyProtocol",schemaPath:"#/properties/clusters/items/properties/proxyProtocol/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.proxyProtocol.enum}};
+var _valid4 = _errs254 === errors;
+valid56 = valid56 || _valid4;
+}
+if(!valid56){
+const err133 = {instancePath:instancePath+"/clusters/" + i12+"/endpoints/" + i13,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf",keyword:"anyOf",params:{}};
 (vErrors ??= []).push(err133);
 errors++;
+} else {
+errors = _errs251;
+if(vErrors !== null){
+if(_errs251){
+vErrors.length = _errs251;
+} else {
+vErrors = null;
 }
 }
-if(data112.tls !== undefined){
-let data121 = data112.tls;
-if(data121 && typeof data121 == "object" && !Array.isArray(data121)){
-for(const key21 in data121){
-if(!((((((key21 === "ca") || (key21 === "serverName")) || (key21 === "subjectAltNames")) || (key21 === "cert")) || (key21 === "key")) || (key21 === "insecureSkipVerify"))){
-const err134 = {instancePath:instancePath+"/clusters/" + i13+"/tls",schemaPath:"#/properties/clusters/items/properties/tls/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key21}};
+}
+}
+} else {
+const err134 = {instancePath:instancePath+"/clusters/" + i12+"/endpoints",schemaPath:"#/properties/clusters/items/properties/endpoints/type",keyword:"type",params:{type: "array"}};
 (vErrors ??= []).push(err134);
 errors++;
 }
 }
-if(data121.ca !== undefined){
-if(!(validate45(data121.ca, {instancePath:instancePath+"/clusters/" + i13+"/tls/ca",parentData:data121,parentDataProperty:"ca",rootData}))){
-vErrors = vErrors === null ? validate45.errors : vErrors.concat(validate45.errors);
+if(data152.dnsRefresh !== undefined){
+if(!(validate28(data152.dnsRefresh, {instancePath:instancePath+"/clusters/" + i12+"/dnsRefresh",parentData:data152,parentDataProperty:"dnsRefresh",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
 errors = vErrors.length;
 }
 }
-if(data121.serverName !== undefined){
-if(!(validate134(data121.serverName, {instancePath:instancePath+"/clusters/" + i13+"/tls/serverName",parentData:data121,parentDataProperty:"serverName",rootData}))){
-vErrors = vErrors === null ? validate134.errors : vErrors.concat(validate134.errors);
+if(data152.dnsJitter !== undefined){
+if(!(validate28(data152.dnsJitter, {instancePath:instancePath+"/clusters/" + i12+"/dnsJitter",parentData:data152,parentDataProperty:"dnsJitter",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
 errors = vErrors.length;
 }
 }
-if(data121.subjectAltNames !== undefined){
-if(!(validate53(data121.subjectAltNames, {instancePath:instancePath+"/clusters/" + i13+"/tls/subjectAltNames",parentData:data121,parentDataProperty:"subjectAltNames",rootData}))){
-vErrors = vErrors === null ? validate53.errors : vErrors.concat(validate53.errors);
+if(data152.dnsFailureRefresh !== undefined){
+let data164 = data152.dnsFailureRefresh;
+if(data164 && typeof data164 == "object" && !Array.isArray(data164)){
+if(data164.base === undefined){
+const err135 = {instancePath:instancePath+"/clusters/" + i12+"/dnsFailureRefresh",schemaPath:"#/properties/clusters/items/properties/dnsFailureRefresh/required",keyword:"required",params:{missingProperty: "base"}};
+(vErrors ??= []).push(err135);
+errors++;
+}
+for(const key26 in data164){
+if(!((key26 === "base") || (key26 === "max"))){
+const err136 = {instancePath:instancePath+"/clusters/" + i12+"/dnsFailureRefresh",schemaPath:"#/properties/clusters/items/properties/dnsFailureRefresh/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key26}};
+(vErrors ??= []).push(err136);
+errors++;
+}
+}
+if(data164.base !== undefined){
+if(!(validate28(data164.base, {instancePath:instancePath+"/clusters/" + i12+"/dnsFailureRefresh/base",parentData:data164,parentDataProperty:"base",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
 errors = vErrors.length;
 }
 }
-if(data121.cert !== undefined){
-if(!(validate45(data121.cert, {instancePath:instancePath+"/clusters/" + i13+"/tls/cert",parentData:data121,parentDataProperty:"cert",rootData}))){
-vErrors = vErrors === null ? validate45.errors : vErrors.concat(validate45.errors);
+if(data164.max !== undefined){
+if(!(validate28(data164.max, {instancePath:instancePath+"/clusters/" + i12+"/dnsFailureRefresh/max",parentData:data164,parentDataProperty:"max",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
 errors = vErrors.length;
 }
 }
-if(data121.key !== undefined){
-if(!(validate45(data121.key, {instancePath:instancePath+"/clusters/" + i13+"/tls/key",parentData:data121,parentDataProperty:"key",rootData}))){
-vErrors = vErrors === null ? validate45.errors : vErrors.concat(validate45.errors);
+} else {
+const err137 = {instancePath:instancePath+"/clusters/" + i12+"/dnsFailureRefresh",schemaPath:"#/properties/clusters/items/properties/dnsFailureRefresh/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err137);
+errors++;
+}
+}
+if(data152.respectDnsTtl !== undefined){
+if(!(validate24(data152.respectDnsTtl, {instancePath:instancePath+"/clusters/" + i12+"/respectDnsTtl",parentData:data152,parentDataProperty:"respectDnsTtl",rootData}))){
+vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
 errors = vErrors.length;
 }
 }
-if(data121.insecureSkipVerify !== undefined){
-if(!(validate24(data121.insecureSkipVerify, {instancePath:instancePath+"/clusters/" + i13+"/tls/insecureSkipVerify",parentData:data121,parentDataProperty:"insecureSkipVerify",rootData}))){
+if(data152.dnsLookupFamily !== undefined){
+let data168 = data152.dnsLookupFamily;
+if(typeof data168 !== "string"){
+const err138 = {instancePath:instancePath+"/clusters/" + i12+"/dnsLookupFamily",schemaPath:"#/properties/clusters/items/properties/dnsLookupFamily/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err138);
+errors++;
+}
+if(!(((((data168 === "auto") || (data168 === "v4Only")) || (data168 === "v6Only")) || (data168 === "v4Preferred")) || (data168 === "all"))){
+const err139 = {instancePath:instancePath+"/clusters/" + i12+"/dnsLookupFamily",schemaPath:"#/properties/clusters/items/properties/dnsLookupFamily/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.dnsLookupFamily.enum}};
+(vErrors ??= []).push(err139);
+errors++;
+}
+}
+if(data152.dnsResolvers !== undefined){
+let data169 = data152.dnsResolvers;
+if(Array.isArray(data169)){
+if(data169.length < 1){
+const err140 = {instancePath:instancePath+"/clusters/" + i12+"/dnsResolvers",schemaPath:"#/properties/clusters/items/properties/dnsResolvers/minItems",keyword:"minItems",params:{limit: 1}};
+(vErrors ??= []).push(err140);
+errors++;
+}
+const len14 = data169.length;
+for(let i14=0; i14<len14; i14++){
+let data170 = data169[i14];
+if(typeof data170 === "string"){
+if(!(formats80(data170))){
+const err141 = {instancePath:instancePath+"/clusters/" + i12+"/dnsResolvers/" + i14,schemaPath:"#/properties/clusters/items/properties/dnsResolvers/items/format",keyword:"format",params:{format: "resolverAddress"}};
+(vErrors ??= []).push(err141);
+errors++;
+}
+} else {
+const err142 = {instancePath:instancePath+"/clusters/" + i12+"/dnsResolvers/" + i14,schemaPath:"#/properties/clusters/items/properties/dnsResolvers/items/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err142);
+errors++;
+}
+}
+} else {
+const err143 = {instancePath:instancePath+"/clusters/" + i12+"/dnsResolvers",schemaPath:"#/properties/clusters/items/properties/dnsResolvers/type",keyword:"type",params:{type: "array"}};
+(vErrors ??= []).push(err143);
+errors++;
+}
+}
+if(data152.protocol !== undefined){
+let data171 = data152.protocol;
+if(typeof data171 !== "string"){
+const err144 = {instancePath:instancePath+"/clusters/" + i12+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err144);
+errors++;
+}
+if(!(((data171 === "http1") || (data171 === "http2")) || (data171 === "auto"))){
+const err145 = {instancePath:instancePath+"/clusters/" + i12+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.protocol.enum}};
+(vErrors ??= []).push(err145);
+errors++;
+}
+}
+if(data152.proxyProtocol !== undefined){
+let data172 = data152.proxyProtocol;
+if(typeof data172 !== "string"){
+const err146 = {instancePath:instancePath+"/clusters/" + i12+"/proxyProtocol",schemaPath:"#/properties/clusters/items/properties/proxyProtocol/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err146);
+errors++;
+}
+if(!((data172 === "v1") || (data172 === "v2"))){
+const err147 = {instancePath:instancePath+"/clusters/" + i12+"/proxyProtocol",schemaPath:"#/properties/clusters/items/properties/proxyProtocol/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.proxyProtocol.enum}};
+(vErrors ??= []).push(err147);
+errors++;
+}
+}
+if(data152.tls !== undefined){
+let data173 = data152.tls;
+if(data173 && typeof data173 == "object" && !Array.isArray(data173)){
+for(const key27 in data173){
+if(!((((((key27 === "ca") || (key27 === "serverName")) || (key27 === "subjectAltNames")) || (key27 === "cert")) || (key27 === "key")) || (key27 === "insecureSkipVerify"))){
+const err148 = {instancePath:instancePath+"/clusters/" + i12+"/tls",schemaPath:"#/properties/clusters/items/properties/tls/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key27}};
+(vErrors ??= []).push(err148);
+errors++;
+}
+}
+if(data173.ca !== undefined){
+if(!(validate31(data173.ca, {instancePath:instancePath+"/clusters/" + i12+"/tls/ca",parentData:data173,parentDataProperty:"ca",rootData}))){
+vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+errors = vErrors.length;
+}
+}
+if(data173.serverName !== undefined){
+if(!(validate236(data173.serverName, {instancePath:instancePath+"/clusters/" + i12+"/tls/serverName",parentData:data173,parentDataProperty:"serverName",rootData}))){
+vErrors = vErrors === null ? validate236.errors : vErrors.concat(validate236.errors);
+errors = vErrors.length;
+}
+}
+if(data173.subjectAltNames !== undefined){
+if(!(validate55(data173.subjectAltNames, {instancePath:instancePath+"/clusters/" + i12+"/tls/subjectAltNames",parentData:data173,parentDataProperty:"subjectAltNames",rootData}))){
+vErrors = vErrors === null ? validate55.errors : vErrors.concat(validate55.errors);
+errors = vErrors.length;
+}
+}
+if(data173.cert !== undefined){
+if(!(validate31(data173.cert, {instancePath:instancePath+"/clusters/" + i12+"/tls/cert",parentData:data173,parentDataProperty:"cert",rootData}))){
+vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+errors = vErrors.length;
+}
+}
+if(data173.key !== undefined){
+if(!(validate31(data173.key, {instancePath:instancePath+"/clusters/" + i12+"/tls/key",parentData:data173,parentDataProperty:"key",rootData}))){
+vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+errors = vErrors.length;
+}
+}
+if(data173.insecureSkipVerify !== undefined){
+if(!(validate24(data173.insecureSkipVerify, {instancePath:instancePath+"/clusters/" + i12+"/tls/insecureSkipVerify",parentData:data173,parentDataProperty:"insecureSkipVerify",rootData}))){
 vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
 errors = vErrors.length;
 }
 }
 } else {
-const err135 = {instancePath:instancePath+"/clusters/" + i13+"/tls",schemaPath:"#/properties/clusters/items/properties/tls/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err135);
-errors++;
-}
-}
-if(data112.connectTimeout !== undefined){
-if(!(validate28(data112.connectTimeout, {instancePath:instancePath+"/clusters/" + i13+"/connectTimeout",parentData:data112,parentDataProperty:"connectTimeout",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
-errors = vErrors.length;
-}
-}
-if(data112.loadBalancing !== undefined){
-let data129 = data112.loadBalancing;
-if(data129 && typeof data129 == "object" && !Array.isArray(data129)){
-for(const key22 in data129){
-if(!(key22 === "policy")){
-const err136 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key22}};
-(vErrors ??= []).push(err136);
-errors++;
-}
-}
-if(data129.policy !== undefined){
-let data130 = data129.policy;
-if(typeof data130 !== "string"){
-const err137 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err137);
-errors++;
-}
-if(!((data130 === "roundRobin") || (data130 === "random"))){
-const err138 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.loadBalancing.properties.policy.enum}};
-(vErrors ??= []).push(err138);
-errors++;
-}
-}
-} else {
-const err139 = {instancePath:instancePath+"/clusters/" + i13+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err139);
-errors++;
-}
-}
-if(data112.connections !== undefined){
-let data131 = data112.connections;
-if(data131 && typeof data131 == "object" && !Array.isArray(data131)){
-for(const key23 in data131){
-if(!((key23 === "idleTimeout") || (key23 === "maxRequests"))){
-const err140 = {instancePath:instancePath+"/clusters/" + i13+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key23}};
-(vErrors ??= []).push(err140);
-errors++;
-}
-}
-if(data131.idleTimeout !== undefined){
-if(!(validate28(data131.idleTimeout, {instancePath:instancePath+"/clusters/" + i13+"/connections/idleTimeout",parentData:data131,parentDataProperty:"idleTimeout",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
-errors = vErrors.length;
-}
-}
-if(data131.maxRequests !== undefined){
-if(!(validate31(data131.maxRequests, {instancePath:instancePath+"/clusters/" + i13+"/connections/maxRequests",parentData:data131,parentDataProperty:"maxRequests",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
-errors = vErrors.length;
-}
-}
-} else {
-const err141 = {instancePath:instancePath+"/clusters/" + i13+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err141);
-errors++;
-}
-}
-if(data112.http2 !== undefined){
-let data134 = data112.http2;
-if(data134 && typeof data134 == "object" && !Array.isArray(data134)){
-for(const key24 in data134){
-if(!((key24 === "keepAliveInterval") || (key24 === "keepAliveTimeout"))){
-const err142 = {instancePath:instancePath+"/clusters/" + i13+"/http2",schemaPath:"#/properties/clusters/items/properties/http2/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key24}};
-(vErrors ??= []).push(err142);
-errors++;
-}
-}
-if(data134.keepAliveInterval !== undefined){
-if(!(validate28(data134.keepAliveInterval, {instancePath:instancePath+"/clusters/" + i13+"/http2/keepAliveInterval",parentData:data134,parentDataProperty:"keepAliveInterval",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
-errors = vErrors.length;
-}
-}
-if(data134.keepAliveTimeout !== undefined){
-if(!(validate28(data134.keepAliveTimeout, {instancePath:instancePath+"/clusters/" + i13+"/http2/keepAliveTimeout",parentData:data134,parentDataProperty:"keepAliveTimeout",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
-errors = vErrors.length;
-}
-}
-} else {
-const err143 = {instancePath:instancePath+"/clusters/" + i13+"/http2",schemaPath:"#/properties/clusters/items/properties/http2/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err143);
-errors++;
-}
-}
-if(data112.circuitBreakers !== undefined){
-let data137 = data112.circuitBreakers;
-if(data137 && typeof data137 == "object" && !Array.isArray(data137)){
-for(const key25 in data137){
-if(!(((((((key25 === "maxConnections") || (key25 === "maxPendingRequests")) || (key25 === "maxRequests")) || (key25 === "maxRetries")) || (key25 === "retryBudget")) || (key25 === "perHost")) || (key25 === "high"))){
-const err144 = {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key25}};
-(vErrors ??= []).push(err144);
-errors++;
-}
-}
-if(data137.maxConnections !== undefined){
-if(!(validate31(data137.maxConnections, {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/maxConnections",parentData:data137,parentDataProperty:"maxConnections",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
-errors = vErrors.length;
-}
-}
-if(data137.maxPendingRequests !== undefined){
-if(!(validate31(data137.maxPendingRequests, {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/maxPendingRequests",parentData:data137,parentDataProperty:"maxPendingRequests",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
-errors = vErrors.length;
-}
-}
-if(data137.maxRequests !== undefined){
-if(!(validate31(data137.maxRequests, {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/maxRequests",parentData:data137,parentDataProperty:"maxRequests",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
-errors = vErrors.length;
-}
-}
-if(data137.maxRetries !== undefined){
-if(!(validate31(data137.maxRetries, {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/maxRetries",parentData:data137,parentDataProperty:"maxRetries",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
-errors = vErrors.length;
-}
-}
-if(data137.retryBudget !== undefined){
-if(!(validate173(data137.retryBudget, {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/retryBudget",parentData:data137,parentDataProperty:"retryBudget",rootData}))){
-vErrors = vErrors === null ? validate173.errors : vErrors.concat(validate173.errors);
-errors = vErrors.length;
-}
-}
-if(data137.perHost !== undefined){
-let data143 = data137.perHost;
-if(data143 && typeof data143 == "object" && !Array.isArray(data143)){
-for(const key26 in data143){
-if(!((key26 === "maxConnections") || (key26 === "maxRequests"))){
-const err145 = {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/perHost",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/perHost/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key26}};
-(vErrors ??= []).push(err145);
-errors++;
-}
-}
-if(data143.maxConnections !== undefined){
-if(!(validate31(data143.maxConnections, {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/perHost/maxConnections",parentData:data143,parentDataProperty:"maxConnections",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
-errors = vErrors.length;
-}
-}
-if(data143.maxRequests !== undefined){
-if(!(validate31(data143.maxRequests, {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/perHost/maxRequests",parentData:data143,parentDataProperty:"maxRequests",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
-errors = vErrors.length;
-}
-}
-} else {
-const err146 = {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/perHost",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/perHost/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err146);
-errors++;
-}
-}
-if(data137.high !== undefined){
-let data146 = data137.high;
-if(data146 && typeof data146 == "object" && !Array.isArray(data146)){
-for(const key27 in data146){
-if(!(((((key27 === "maxConnections") || (key27 === "maxPendingRequests")) || (key27 === "maxRequests")) || (key27 === "maxRetries")) || (key27 === "retryBudget"))){
-const err147 = {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/high",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/high/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key27}};
-(vErrors ??= []).push(err147);
-errors++;
-}
-}
-if(data146.maxConnections !== undefined){
-if(!(validate31(data146.maxConnections, {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/high/maxConnections",parentData:data146,parentDataProperty:"maxConnections",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
-errors = vErrors.length;
-}
-}
-if(data146.maxPendingRequests !== undefined){
-if(!(validate31(data146.maxPendingRequests, {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/high/maxPendingRequests",parentData:data146,parentDataProperty:"maxPendingRequests",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
-errors = vErrors.length;
-}
-}
-if(data146.maxRequests !== undefined){
-if(!(validate31(data146.maxRequests, {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/high/maxRequests",parentData:data146,parentDataProperty:"maxRequests",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
-errors = vErrors.length;
-}
-}
-if(data146.maxRetries !== undefined){
-if(!(validate31(data146.maxRetries, {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/high/maxRetries",parentData:data146,parentDataProperty:"maxRetries",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
-errors = vErrors.length;
-}
-}
-if(data146.retryBudget !== undefined){
-if(!(validate173(data146.retryBudget, {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/high/retryBudget",parentData:data146,parentDataProperty:"retryBudget",rootData}))){
-vErrors = vErrors === null ? validate173.errors : vErrors.concat(validate173.errors);
-errors = vErrors.length;
-}
-}
-} else {
-const err148 = {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers/high",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/high/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err148);
-errors++;
-}
-}
-} else {
-const err149 = {instancePath:instancePath+"/clusters/" + i13+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/type",keyword:"type",params:{type: "object"}};
+const err149 = {instancePath:instancePath+"/clusters/" + i12+"/tls",schemaPath:"#/properties/clusters/items/properties/tls/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err149);
 errors++;
 }
 }
-} else {
-const err150 = {instancePath:instancePath+"/clusters/" + i13,schemaPath:"#/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
+if(data152.connectTimeout !== undefined){
+if(!(validate28(data152.connectTimeout, {instancePath:instancePath+"/clusters/" + i12+"/connectTimeout",parentData:data152,parentDataProperty:"connectTimeout",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+if(data152.loadBalancing !== undefined){
+let data181 = data152.loadBalancing;
+if(data181 && typeof data181 == "object" && !Array.isArray(data181)){
+for(const key28 in data181){
+if(!(func2.call(schema6.properties.clusters.items.properties.loadBalancing.properties, key28))){
+const err150 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key28}};
 (vErrors ??= []).push(err150);
 errors++;
 }
 }
-} else {
-const err151 = {instancePath:instancePath+"/clusters",schemaPath:"#/properties/clusters/type",keyword:"type",params:{type: "array"}};
+if(data181.policy !== undefined){
+let data182 = data181.policy;
+if(typeof data182 !== "string"){
+const err151 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/type",keyword:"type",params:{type: "string"}};
 (vErrors ??= []).push(err151);
+errors++;
+}
+if(!((((((data182 === "roundRobin") || (data182 === "leastRequest")) || (data182 === "random")) || (data182 === "ringHash")) || (data182 === "maglev")) || (data182 === "peakEwma"))){
+const err152 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.loadBalancing.properties.policy.enum}};
+(vErrors ??= []).push(err152);
+errors++;
+}
+}
+if(data181.choiceCount !== undefined){
+let data183 = data181.choiceCount;
+if(!(((typeof data183 == "number") && (!(data183 % 1) && !isNaN(data183))) && (isFinite(data183)))){
+const err153 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/choiceCount",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/choiceCount/type",keyword:"type",params:{type: "integer"}};
+(vErrors ??= []).push(err153);
+errors++;
+}
+if((typeof data183 == "number") && (isFinite(data183))){
+if(data183 > 64 || isNaN(data183)){
+const err154 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/choiceCount",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/choiceCount/maximum",keyword:"maximum",params:{comparison: "<=", limit: 64}};
+(vErrors ??= []).push(err154);
+errors++;
+}
+if(data183 < 2 || isNaN(data183)){
+const err155 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/choiceCount",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/choiceCount/minimum",keyword:"minimum",params:{comparison: ">=", limit: 2}};
+(vErrors ??= []).push(err155);
+errors++;
+}
+}
+}
+if(data181.activeRequestBias !== undefined){
+if(!(validate316(data181.activeRequestBias, {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/activeRequestBias",parentData:data181,parentDataProperty:"activeRequestBias",rootData}))){
+vErrors = vErrors === null ? validate316.errors : vErrors.concat(validate316.errors);
+errors = vErrors.length;
+}
+}
+if(data181.minRingSize !== undefined){
+if(!(validate318(data181.minRingSize, {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/minRingSize",parentData:data181,parentDataProperty:"minRingSize",rootData}))){
+vErrors = vErrors === null ? validate318.errors : vErrors.concat(validate318.errors);
+errors = vErrors.length;
+}
+}
+if(data181.maxRingSize !== undefined){
+if(!(validate318(data181.maxRingSize, {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/maxRingSize",parentData:data181,parentDataProperty:"maxRingSize",rootData}))){
+vErrors = vErrors === null ? validate318.errors : vErrors.concat(validate318.errors);
+errors = vErrors.length;
+}
+}
+if(data181.tableSize !== undefined){
+let data187 = data181.tableSize;
+if(!(((typeof data187 == "number") && (!(data187 % 1) && !isNaN(data187))) && (isFinite(data187)))){
+const err156 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/tableSize",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/tableSize/type",keyword:"type",params:{type: "integer"}};
+(vErrors ??= []).push(err156);
+errors++;
+}
+if((typeof data187 == "number") && (isFinite(data187))){
+if(data187 > 5000011 || isNaN(data187)){
+const err157 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/tableSize",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/tableSize/maximum",keyword:"maximum",params:{comparison: "<=", limit: 5000011}};
+(vErrors ??= []).push(err157);
+errors++;
+}
+if(data187 < 2 || isNaN(data187)){
+const err158 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/tableSize",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/tableSize/minimum",keyword:"minimum",params:{comparison: ">=", limit: 2}};
+(vErrors ??= []).push(err158);
+errors++;
+}
+}
+}
+if(data181.hashBalanceFactor !== undefined){
+let data188 = data181.hashBalanceFactor;
+if(!(((typeof data188 == "number") && (!(data188 % 1) && !isNaN(data188))) && (isFinite(data188)))){
+const err159 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/hashBalanceFactor",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/hashBalanceFactor/type",keyword:"type",params:{type: "integer"}};
+(vErrors ??= []).push(err159);
+errors++;
+}
+if((typeof data188 == "number") && (isFinite(data188))){
+if(data188 > 10000 || isNaN(data188)){
+const err160 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/hashBalanceFactor",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/hashBalanceFactor/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000}};
+(vErrors ??= []).push(err160);
+errors++;
+}
+if(data188 < 0 || isNaN(data188)){
+const err161 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/hashBalanceFactor",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/hashBalanceFactor/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+(vErrors ??= []).push(err161);
+errors++;
+}
+}
+}
+if(data181.slowStart !== undefined){
+let data189 = data181.slowStart;
+if(data189 && typeof data189 == "object" && !Array.isArray(data189)){
+if(data189.window === undefined){
+const err162 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/slowStart",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/slowStart/required",keyword:"required",params:{missingProperty: "window"}};
+(vErrors ??= []).push(err162);
+errors++;
+}
+for(const key29 in data189){
+if(!(((key29 === "window") || (key29 === "aggression")) || (key29 === "minWeightPercent"))){
+const err163 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/slowStart",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/slowStart/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key29}};
+(vErrors ??= []).push(err163);
+errors++;
+}
+}
+if(data189.window !== undefined){
+if(!(validate28(data189.window, {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/slowStart/window",parentData:data189,parentDataProperty:"window",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+if(data189.aggression !== undefined){
+if(!(validate316(data189.aggression, {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/slowStart/aggression",parentData:data189,parentDataProperty:"aggression",rootData}))){
+vErrors = vErrors === null ? validate316.errors : vErrors.concat(validate316.errors);
+errors = vErrors.length;
+}
+}
+if(data189.minWeightPercent !== undefined){
+if(!(validate102(data189.minWeightPercent, {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/slowStart/minWeightPercent",parentData:data189,parentDataProperty:"minWeightPercent",rootData}))){
+vErrors = vErrors === null ? validate102.errors : vErrors.concat(validate102.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err164 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/slowStart",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/slowStart/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err164);
+errors++;
+}
+}
+if(data181.panicPercent !== undefined){
+if(!(validate70(data181.panicPercent, {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/panicPercent",parentData:data181,parentDataProperty:"panicPercent",rootData}))){
+vErrors = vErrors === null ? validate70.errors : vErrors.concat(validate70.errors);
+errors = vErrors.length;
+}
+}
+if(data181.overprovisioningFactor !== undefined){
+if(!(validate104(data181.overprovisioningFactor, {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/overprovisioningFactor",parentData:data181,parentDataProperty:"overprovisioningFactor",rootData}))){
+vErrors = vErrors === null ? validate104.errors : vErrors.concat(validate104.errors);
+errors = vErrors.length;
+}
+}
+if(data181.localityWeighted !== undefined){
+if(!(validate24(data181.localityWeighted, {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/localityWeighted",parentData:data181,parentDataProperty:"localityWeighted",rootData}))){
+vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
+errors = vErrors.length;
+}
+}
+if(data181.localityWeights !== undefined){
+let data196 = data181.localityWeights;
+if(data196 && typeof data196 == "object" && !Array.isArray(data196)){
+for(const key30 in data196){
+const _errs318 = errors;
+if(typeof key30 === "string"){
+if(!(formats4(key30))){
+const err165 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/localityWeights",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/localityWeights/propertyNames/format",keyword:"format",params:{format: "name"},propertyName:key30};
+(vErrors ??= []).push(err165);
+errors++;
+}
+} else {
+const err166 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/localityWeights",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/localityWeights/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key30};
+(vErrors ??= []).push(err166);
+errors++;
+}
+var valid64 = _errs318 === errors;
+if(!valid64){
+const err167 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/localityWeights",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/localityWeights/propertyNames",keyword:"propertyNames",params:{propertyName: key30}};
+(vErrors ??= []).push(err167);
+errors++;
+}
+}
+for(const key31 in data196){
+if(!(validate193(data196[key31], {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/localityWeights/" + key31.replace(/~/g, "~0").replace(/\//g, "~1"),parentData:data196,parentDataProperty:key31,rootData}))){
+vErrors = vErrors === null ? validate193.errors : vErrors.concat(validate193.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err168 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/localityWeights",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/localityWeights/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err168);
+errors++;
+}
+}
+if(data181.zoneAware !== undefined){
+let data198 = data181.zoneAware;
+const _errs323 = errors;
+let valid66 = false;
+const _errs324 = errors;
+if(typeof data198 !== "boolean"){
+const err169 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/zoneAware",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/zoneAware/anyOf/0/type",keyword:"type",params:{type: "boolean"}};
+(vErrors ??= []).push(err169);
+errors++;
+}
+var _valid5 = _errs324 === errors;
+valid66 = valid66 || _valid5;
+if(!valid66){
+const _errs326 = errors;
+if(data198 && typeof data198 == "object" && !Array.isArray(data198)){
+for(const key32 in data198){
+if(!(((key32 === "minClusterSize") || (key32 === "routingEnabledPercent")) || (key32 === "failTrafficOnPanic"))){
+const err170 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/zoneAware",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/zoneAware/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key32}};
+(vErrors ??= []).push(err170);
+errors++;
+}
+}
+if(data198.minClusterSize !== undefined){
+if(!(validate193(data198.minClusterSize, {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/zoneAware/minClusterSize",parentData:data198,parentDataProperty:"minClusterSize",rootData}))){
+vErrors = vErrors === null ? validate193.errors : vErrors.concat(validate193.errors);
+errors = vErrors.length;
+}
+}
+if(data198.routingEnabledPercent !== undefined){
+if(!(validate70(data198.routingEnabledPercent, {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/zoneAware/routingEnabledPercent",parentData:data198,parentDataProperty:"routingEnabledPercent",rootData}))){
+vErrors = vErrors === null ? validate70.errors : vErrors.concat(validate70.errors);
+errors = vErrors.length;
+}
+}
+if(data198.failTrafficOnPanic !== undefined){
+if(!(validate24(data198.failTrafficOnPanic, {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/zoneAware/failTrafficOnPanic",parentData:data198,parentDataProperty:"failTrafficOnPanic",rootData}))){
+vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err171 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/zoneAware",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/zoneAware/anyOf/1/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err171);
+errors++;
+}
+var _valid5 = _errs326 === errors;
+valid66 = valid66 || _valid5;
+}
+if(!valid66){
+const err172 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/zoneAware",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/zoneAware/anyOf",keyword:"anyOf",params:{}};
+(vErrors ??= []).push(err172);
+errors++;
+} else {
+errors = _errs323;
+if(vErrors !== null){
+if(_errs323){
+vErrors.length = _errs323;
+} else {
+vErrors = null;
+}
+}
+}
+}
+if(data181.subsets !== undefined){
+let data202 = data181.subsets;
+if(Array.isArray(data202)){
+const len15 = data202.length;
+for(let i15=0; i15<len15; i15++){
+let data203 = data202[i15];
+const _errs335 = errors;
+let valid70 = false;
+const _errs336 = errors;
+if(Array.isArray(data203)){
+if(data203.length < 1){
+const err173 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/subsets/" + i15,schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/subsets/items/anyOf/0/minItems",keyword:"minItems",params:{limit: 1}};
+(vErrors ??= []).push(err173);
+errors++;
+}
+const len16 = data203.length;
+for(let i16=0; i16<len16; i16++){
+if(!(validate31(data203[i16], {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/subsets/" + i15+"/" + i16,parentData:data203,parentDataProperty:i16,rootData}))){
+vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err174 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/subsets/" + i15,schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/subsets/items/anyOf/0/type",keyword:"type",params:{type: "array"}};
+(vErrors ??= []).push(err174);
+errors++;
+}
+var _valid6 = _errs336 === errors;
+valid70 = valid70 || _valid6;
+if(!valid70){
+const _errs339 = errors;
+if(data203 && typeof data203 == "object" && !Array.isArray(data203)){
+if(data203.keys === undefined){
+const err175 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/subsets/" + i15,schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/subsets/items/anyOf/1/required",keyword:"required",params:{missingProperty: "keys"}};
+(vErrors ??= []).push(err175);
+errors++;
+}
+for(const key33 in data203){
+if(!(((key33 === "keys") || (key33 === "fallback")) || (key33 === "fallbackKeys"))){
+const err176 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/subsets/" + i15,schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/subsets/items/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key33}};
+(vErrors ??= []).push(err176);
+errors++;
+}
+}
+if(data203.keys !== undefined){
+if(!(validate332(data203.keys, {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/subsets/" + i15+"/keys",parentData:data203,parentDataProperty:"keys",rootData}))){
+vErrors = vErrors === null ? validate332.errors : vErrors.concat(validate332.errors);
+errors = vErrors.length;
+}
+}
+if(data203.fallback !== undefined){
+let data206 = data203.fallback;
+if(typeof data206 !== "string"){
+const err177 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/subsets/" + i15+"/fallback",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/subsets/items/anyOf/1/properties/fallback/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err177);
+errors++;
+}
+if(!((((data206 === "none") || (data206 === "anyEndpoint")) || (data206 === "defaultSubset")) || (data206 === "keysSubset"))){
+const err178 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/subsets/" + i15+"/fallback",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/subsets/items/anyOf/1/properties/fallback/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.loadBalancing.properties.subsets.items.anyOf[1].properties.fallback.enum}};
+(vErrors ??= []).push(err178);
+errors++;
+}
+}
+if(data203.fallbackKeys !== undefined){
+if(!(validate332(data203.fallbackKeys, {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/subsets/" + i15+"/fallbackKeys",parentData:data203,parentDataProperty:"fallbackKeys",rootData}))){
+vErrors = vErrors === null ? validate332.errors : vErrors.concat(validate332.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err179 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/subsets/" + i15,schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/subsets/items/anyOf/1/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err179);
+errors++;
+}
+var _valid6 = _errs339 === errors;
+valid70 = valid70 || _valid6;
+}
+if(!valid70){
+const err180 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/subsets/" + i15,schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/subsets/items/anyOf",keyword:"anyOf",params:{}};
+(vErrors ??= []).push(err180);
+errors++;
+} else {
+errors = _errs335;
+if(vErrors !== null){
+if(_errs335){
+vErrors.length = _errs335;
+} else {
+vErrors = null;
+}
+}
+}
+}
+} else {
+const err181 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/subsets",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/subsets/type",keyword:"type",params:{type: "array"}};
+(vErrors ??= []).push(err181);
+errors++;
+}
+}
+if(data181.subsetFallback !== undefined){
+let data208 = data181.subsetFallback;
+if(typeof data208 !== "string"){
+const err182 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/subsetFallback",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/subsetFallback/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err182);
+errors++;
+}
+if(!(((data208 === "none") || (data208 === "anyEndpoint")) || (data208 === "defaultSubset"))){
+const err183 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/subsetFallback",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/subsetFallback/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.loadBalancing.properties.subsetFallback.enum}};
+(vErrors ??= []).push(err183);
+errors++;
+}
+}
+if(data181.defaultSubset !== undefined){
+if(!(validate198(data181.defaultSubset, {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/defaultSubset",parentData:data181,parentDataProperty:"defaultSubset",rootData}))){
+vErrors = vErrors === null ? validate198.errors : vErrors.concat(validate198.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err184 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err184);
+errors++;
+}
+}
+if(data152.connections !== undefined){
+let data210 = data152.connections;
+if(data210 && typeof data210 == "object" && !Array.isArray(data210)){
+for(const key34 in data210){
+if(!((key34 === "idleTimeout") || (key34 === "maxRequests"))){
+const err185 = {instancePath:instancePath+"/clusters/" + i12+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key34}};
+(vErrors ??= []).push(err185);
+errors++;
+}
+}
+if(data210.idleTimeout !== undefined){
+if(!(validate28(data210.idleTimeout, {instancePath:instancePath+"/clusters/" + i12+"/connections/idleTimeout",parentData:data210,parentDataProperty:"idleTimeout",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+if(data210.maxRequests !== undefined){
+if(!(validate34(data210.maxRequests, {instancePath:instancePath+"/clusters/" + i12+"/connections/maxRequests",parentData:data210,parentDataProperty:"maxRequests",rootData}))){
+vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err186 = {instancePath:instancePath+"/clusters/" + i12+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err186);
+errors++;
+}
+}
+if(data152.http2 !== undefined){
+let data213 = data152.http2;
+if(data213 && typeof data213 == "object" && !Array.isArray(data213)){
+for(const key35 in data213){
+if(!((key35 === "keepAliveInterval") || (key35 === "keepAliveTimeout"))){
+const err187 = {instancePath:instancePath+"/clusters/" + i12+"/http2",schemaPath:"#/properties/clusters/items/properties/http2/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key35}};
+(vErrors ??= []).push(err187);
+errors++;
+}
+}
+if(data213.keepAliveInterval !== undefined){
+if(!(validate28(data213.keepAliveInterval, {instancePath:instancePath+"/clusters/" + i12+"/http2/keepAliveInterval",parentData:data213,parentDataProperty:"keepAliveInterval",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+if(data213.keepAliveTimeout !== undefined){
+if(!(validate28(data213.keepAliveTimeout, {instancePath:instancePath+"/clusters/" + i12+"/http2/keepAliveTimeout",parentData:data213,parentDataProperty:"keepAliveTimeout",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err188 = {instancePath:instancePath+"/clusters/" + i12+"/http2",schemaPath:"#/properties/clusters/items/properties/http2/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err188);
+errors++;
+}
+}
+if(data152.healthChecks !== undefined){
+let data216 = data152.healthChecks;
+if(Array.isArray(data216)){
+const len17 = data216.length;
+for(let i17=0; i17<len17; i17++){
+let data217 = data216[i17];
+if(data217 && typeof data217 == "object" && !Array.isArray(data217)){
+for(const key36 in data217){
+if(!(func2.call(schema6.properties.clusters.items.properties.healthChecks.items.properties, key36))){
+const err189 = {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17,schemaPath:"#/properties/clusters/items/properties/healthChecks/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key36}};
+(vErrors ??= []).push(err189);
+errors++;
+}
+}
+if(data217.http !== undefined){
+let data218 = data217.http;
+if(data218 && typeof data218 == "object" && !Array.isArray(data218)){
+if(data218.path === undefined){
+const err190 = {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/http",schemaPath:"#/properties/clusters/items/properties/healthChecks/items/properties/http/required",keyword:"required",params:{missingProperty: "path"}};
+(vErrors ??= []).push(err190);
+errors++;
+}
+for(const key37 in data218){
+if(!((((((key37 === "path") || (key37 === "host")) || (key37 === "method")) || (key37 === "headers")) || (key37 === "expectedStatuses")) || (key37 === "retriableStatuses"))){
+const err191 = {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/http",schemaPath:"#/properties/clusters/items/properties/healthChecks/items/properties/http/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key37}};
+(vErrors ??= []).push(err191);
+errors++;
+}
+}
+if(data218.path !== undefined){
+if(!(validate245(data218.path, {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/http/path",parentData:data218,parentDataProperty:"path",rootData}))){
+vErrors = vErrors === null ? validate245.errors : vErrors.concat(validate245.errors);
+errors = vErrors.length;
+}
+}
+if(data218.host !== undefined){
+if(!(validate243(data218.host, {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/http/host",parentData:data218,parentDataProperty:"host",rootData}))){
+vErrors = vErrors === null ? validate243.errors : vErrors.concat(validate243.errors);
+errors = vErrors.length;
+}
+}
+if(data218.method !== undefined){
+let data221 = data218.method;
+if(typeof data221 !== "string"){
+const err192 = {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/http/method",schemaPath:"#/properties/clusters/items/properties/healthChecks/items/properties/http/properties/method/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err192);
+errors++;
+}
+if(!((((((((data221 === "GET") || (data221 === "HEAD")) || (data221 === "POST")) || (data221 === "PUT")) || (data221 === "DELETE")) || (data221 === "OPTIONS")) || (data221 === "TRACE")) || (data221 === "PATCH"))){
+const err193 = {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/http/method",schemaPath:"#/properties/clusters/items/properties/healthChecks/items/properties/http/properties/method/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.healthChecks.items.properties.http.properties.method.enum}};
+(vErrors ??= []).push(err193);
+errors++;
+}
+}
+if(data218.headers !== undefined){
+if(!(validate152(data218.headers, {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/http/headers",parentData:data218,parentDataProperty:"headers",rootData}))){
+vErrors = vErrors === null ? validate152.errors : vErrors.concat(validate152.errors);
+errors = vErrors.length;
+}
+}
+if(data218.expectedStatuses !== undefined){
+if(!(validate108(data218.expectedStatuses, {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/http/expectedStatuses",parentData:data218,parentDataProperty:"expectedStatuses",rootData}))){
+vErrors = vErrors === null ? validate108.errors : vErrors.concat(validate108.errors);
+errors = vErrors.length;
+}
+}
+if(data218.retriableStatuses !== undefined){
+let data224 = data218.retriableStatuses;
+if(Array.isArray(data224)){
+const len18 = data224.length;
+for(let i18=0; i18<len18; i18++){
+if(!(validate109(data224[i18], {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/http/retriableStatuses/" + i18,parentData:data224,parentDataProperty:i18,rootData}))){
+vErrors = vErrors === null ? validate109.errors : vErrors.concat(validate109.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err194 = {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/http/retriableStatuses",schemaPath:"#/properties/clusters/items/properties/healthChecks/items/properties/http/properties/retriableStatuses/type",keyword:"type",params:{type: "array"}};
+(vErrors ??= []).push(err194);
 errors++;
 }
 }
 } else {
-const err152 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err152);
+const err195 = {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/http",schemaPath:"#/properties/clusters/items/properties/healthChecks/items/properties/http/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err195);
+errors++;
+}
+}
+if(data217.tcp !== undefined){
+let data226 = data217.tcp;
+if(data226 && typeof data226 == "object" && !Array.isArray(data226)){
+for(const key38 in data226){
+if(!((key38 === "send") || (key38 === "expect"))){
+const err196 = {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/tcp",schemaPath:"#/properties/clusters/items/properties/healthChecks/items/properties/tcp/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key38}};
+(vErrors ??= []).push(err196);
+errors++;
+}
+}
+if(data226.send !== undefined){
+if(!(validate346(data226.send, {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/tcp/send",parentData:data226,parentDataProperty:"send",rootData}))){
+vErrors = vErrors === null ? validate346.errors : vErrors.concat(validate346.errors);
+errors = vErrors.length;
+}
+}
+if(data226.expect !== undefined){
+let data228 = data226.expect;
+if(Array.isArray(data228)){
+const len19 = data228.length;
+for(let i19=0; i19<len19; i19++){
+if(!(validate346(data228[i19], {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/tcp/expect/" + i19,parentData:data228,parentDataProperty:i19,rootData}))){
+vErrors = vErrors === null ? validate346.errors : vErrors.concat(validate346.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err197 = {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/tcp/expect",schemaPath:"#/properties/clusters/items/properties/healthChecks/items/properties/tcp/properties/expect/type",keyword:"type",params:{type: "array"}};
+(vErrors ??= []).push(err197);
+errors++;
+}
+}
+} else {
+const err198 = {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/tcp",schemaPath:"#/properties/clusters/items/properties/healthChecks/items/properties/tcp/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err198);
+errors++;
+}
+}
+if(data217.grpc !== undefined){
+let data230 = data217.grpc;
+if(data230 && typeof data230 == "object" && !Array.isArray(data230)){
+for(const key39 in data230){
+if(!((key39 === "service") || (key39 === "authority"))){
+const err199 = {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/grpc",schemaPath:"#/properties/clusters/items/properties/healthChecks/items/properties/grpc/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key39}};
+(vErrors ??= []).push(err199);
+errors++;
+}
+}
+if(data230.service !== undefined){
+if(!(validate22(data230.service, {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/grpc/service",parentData:data230,parentDataProperty:"service",rootData}))){
+vErrors = vErrors === null ? validate22.errors : vErrors.concat(validate22.errors);
+errors = vErrors.length;
+}
+}
+if(data230.authority !== undefined){
+if(!(validate243(data230.authority, {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/grpc/authority",parentData:data230,parentDataProperty:"authority",rootData}))){
+vErrors = vErrors === null ? validate243.errors : vErrors.concat(validate243.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err200 = {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/grpc",schemaPath:"#/properties/clusters/items/properties/healthChecks/items/properties/grpc/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err200);
+errors++;
+}
+}
+if(data217.interval !== undefined){
+if(!(validate28(data217.interval, {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/interval",parentData:data217,parentDataProperty:"interval",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+if(data217.timeout !== undefined){
+if(!(validate28(data217.timeout, {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/timeout",parentData:data217,parentDataProperty:"timeout",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+if(data217.healthyThreshold !== undefined){
+if(!(validate84(data217.healthyThreshold, {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/healthyThreshold",parentData:data217,parentDataProperty:"healthyThreshold",rootData}))){
+vErrors = vErrors === null ? validate84.errors : vErrors.concat(validate84.errors);
+errors = vErrors.length;
+}
+}
+if(data217.unhealthyThreshold !== undefined){
+if(!(validate84(data217.unhealthyThreshold, {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/unhealthyThreshold",parentData:data217,parentDataProperty:"unhealthyThreshold",rootData}))){
+vErrors = vErrors === null ? validate84.errors : vErrors.concat(validate84.errors);
+errors = vErrors.length;
+}
+}
+if(data217.jitter !== undefined){
+if(!(validate28(data217.jitter, {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/jitter",parentData:data217,parentDataProperty:"jitter",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+if(data217.jitterPercent !== undefined){
+if(!(validate70(data217.jitterPercent, {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/jitterPercent",parentData:data217,parentDataProperty:"jitterPercent",rootData}))){
+vErrors = vErrors === null ? validate70.errors : vErrors.concat(validate70.errors);
+errors = vErrors.length;
+}
+}
+if(data217.initialJitter !== undefined){
+if(!(validate28(data217.initialJitter, {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/initialJitter",parentData:data217,parentDataProperty:"initialJitter",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+if(data217.noTrafficInterval !== undefined){
+if(!(validate28(data217.noTrafficInterval, {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/noTrafficInterval",parentData:data217,parentDataProperty:"noTrafficInterval",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+if(data217.noTrafficHealthyInterval !== undefined){
+if(!(validate28(data217.noTrafficHealthyInterval, {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/noTrafficHealthyInterval",parentData:data217,parentDataProperty:"noTrafficHealthyInterval",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+if(data217.unhealthyInterval !== undefined){
+if(!(validate28(data217.unhealthyInterval, {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/unhealthyInterval",parentData:data217,parentDataProperty:"unhealthyInterval",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+if(data217.unhealthyEdgeInterval !== undefined){
+if(!(validate28(data217.unhealthyEdgeInterval, {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/unhealthyEdgeInterval",parentData:data217,parentDataProperty:"unhealthyEdgeInterval",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+if(data217.healthyEdgeInterval !== undefined){
+if(!(validate28(data217.healthyEdgeInterval, {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/healthyEdgeInterval",parentData:data217,parentDataProperty:"healthyEdgeInterval",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+if(data217.reuseConnection !== undefined){
+if(!(validate24(data217.reuseConnection, {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/reuseConnection",parentData:data217,parentDataProperty:"reuseConnection",rootData}))){
+vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
+errors = vErrors.length;
+}
+}
+if(data217.eventLog !== undefined){
+if(!(validate31(data217.eventLog, {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/eventLog",parentData:data217,parentDataProperty:"eventLog",rootData}))){
+vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+errors = vErrors.length;
+}
+}
+if(data217.alwaysLogFailures !== undefined){
+if(!(validate24(data217.alwaysLogFailures, {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/alwaysLogFailures",parentData:data217,parentDataProperty:"alwaysLogFailures",rootData}))){
+vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err201 = {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17,schemaPath:"#/properties/clusters/items/properties/healthChecks/items/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err201);
+errors++;
+}
+}
+} else {
+const err202 = {instancePath:instancePath+"/clusters/" + i12+"/healthChecks",schemaPath:"#/properties/clusters/items/properties/healthChecks/type",keyword:"type",params:{type: "array"}};
+(vErrors ??= []).push(err202);
+errors++;
+}
+}
+if(data152.outlierDetection !== undefined){
+let data248 = data152.outlierDetection;
+if(data248 && typeof data248 == "object" && !Array.isArray(data248)){
+for(const key40 in data248){
+if(!(func2.call(schema6.properties.clusters.items.properties.outlierDetection.properties, key40))){
+const err203 = {instancePath:instancePath+"/clusters/" + i12+"/outlierDetection",schemaPath:"#/properties/clusters/items/properties/outlierDetection/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key40}};
+(vErrors ??= []).push(err203);
+errors++;
+}
+}
+if(data248.interval !== undefined){
+if(!(validate28(data248.interval, {instancePath:instancePath+"/clusters/" + i12+"/outlierDetection/interval",parentData:data248,parentDataProperty:"interval",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+if(data248.baseEjectionTime !== undefined){
+if(!(validate28(data248.baseEjectionTime, {instancePath:instancePath+"/clusters/" + i12+"/outlierDetection/baseEjectionTime",parentData:data248,parentDataProperty:"baseEjectionTime",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+if(data248.maxEjectionTime !== undefined){
+if(!(validate28(data248.maxEjectionTime, {instancePath:instancePath+"/clusters/" + i12+"/outlierDetection/maxEjectionTime",parentData:data248,parentDataProperty:"maxEjectionTime",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+if(data248.maxEjectionTimeJitter !== undefined){
+if(!(validate28(data248.maxEjectionTimeJitter, {instancePath:instancePath+"/clusters/" + i12+"/outlierDetection/maxEjectionTimeJitter",parentData:data248,parentDataProperty:"maxEjectionTimeJitter",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+if(data248.maxEjectionPercent !== undefined){
+if(!(validate70(data248.maxEjectionPercent, {instancePath:instancePath+"/clusters/" + i12+"/outlierDetection/maxEjectionPercent",parentData:data248,parentDataProperty:"maxEjectionPercent",rootData}))){
+vErrors = vErrors === null ? validate70.errors : vErrors.concat(validate70.errors);
+errors = vErrors.length;
+}
+}
+if(data248.alwaysEjectOneHost !== undefined){
+if(!(validate24(data248.alwaysEjectOneHost, {instancePath:instancePath+"/clusters/" + i12+"/outlierDetection/alwaysEjectOneHost",parentData:data248,parentDataProperty:"alwaysEjectOneHost",rootData}))){
+vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
+errors = vErrors.length;
+}
+}
+if(data248.consecutive5xx !== undefined){
+if(!(validate34(data248.consecutive5xx, {instancePath:instancePath+"/clusters/" + i12+"/outlierDetection/consecutive5xx",parentData:data248,parentDataProperty:"consecutive5xx",rootData}))){
+vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+errors = vErrors.length;
+}
+}
+if(data248.enforcingConsecutive5xxPercent !== undefined){
+if(!(validate70(data248.enforcingConsecutive5xxPercent, {instancePath:instancePath+"/clusters/" + i12+"/outlierDetection/enforcingConsecutive5xxPercent",parentData:data248,parentDataProperty:"enforcingConsecutive5xxPercent",rootData}))){
+vErrors = vErrors === null ? validate70.errors : vErrors.concat(validate70.errors);
+errors = vErrors.length;
+}
+}
+if(data248.consecutiveGatewayFailure !== undefined){
+if(!(validate34(data248.consecutiveGatewayFailure, {instancePath:instancePath+"/clusters/" + i12+"/outlierDetection/consecutiveGatewayFailure",parentData:data248,parentDataProperty:"consecutiveGatewayFailure",rootData}))){
+vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+errors = vErrors.length;
+}
+}
+if(data248.enforcingConsecutiveGatewayFailurePercent !== undefined){
+if(!(validate70(data248.enforcingConsecutiveGatewayFailurePercent, {instancePath:instancePath+"/clusters/" + i12+"/outlierDetection/enforcingConsecutiveGatewayFailurePercent",parentData:data248,parentDataProperty:"enforcingConsecutiveGatewayFailurePercent",rootData}))){
+vErrors = vErrors === null ? validate70.errors : vErrors.concat(validate70.errors);
+errors = vErrors.length;
+}
+}
+if(data248.consecutiveLocalOriginFailure !== undefined){
+if(!(validate34(data248.consecutiveLocalOriginFailure, {instancePath:instancePath+"/clusters/" + i12+"/outlierDetection/consecutiveLocalOriginFailure",parentData:data248,parentDataProperty:"consecutiveLocalOriginFailure",rootData}))){
+vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+errors = vErrors.length;
+}
+}
+if(data248.enforcingConsecutiveLocalOriginFailurePercent !== undefined){
+if(!(validate70(data248.enforcingConsecutiveLocalOriginFailurePercent, {instancePath:instancePath+"/clusters/" + i12+"/outlierDetection/enforcingConsecutiveLocalOriginFailurePercent",parentData:data248,parentDataProperty:"enforcingConsecutiveLocalOriginFailurePercent",rootData}))){
+vErrors = vErrors === null ? validate70.errors : vErrors.concat(validate70.errors);
+errors = vErrors.length;
+}
+}
+if(data248.splitExternalLocalOriginErrors !== undefined){
+if(!(validate24(data248.splitExternalLocalOriginErrors, {instancePath:instancePath+"/clusters/" + i12+"/outlierDetection/splitExternalLocalOriginErrors",parentData:data248,parentDataProperty:"splitExternalLocalOriginErrors",rootData}))){
+vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
+errors = vErrors.length;
+}
+}
+if(data248.successRate !== undefined){
+let data262 = data248.successRate;
+if(data262 && typeof data262 == "object" && !Array.isArray(data262)){
+for(const key41 in data262){
+if(!(((((key41 === "minimumHosts") || (key41 === "requestVolume")) || (key41 === "stdevFactor")) || (key41 === "enforcingPercent")) || (key41 === "enforcingLocalOriginPercent"))){
+const err204 = {instancePath:instancePath+"/clusters/" + i12+"/outlierDetection/successRate",schemaPath:"#/properties/clusters/items/properties/outlierDetection/properties/successRate/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key41}};
+(vErrors ??= []).push(err204);
+errors++;
+}
+}
+if(data262.minimumHosts !== undefined){
+if(!(validate34(data262.minimumHosts, {instancePath:instancePath+"/clusters/" + i12+"/outlierDetection/successRate/minimumHosts",parentData:data262,parentDataProperty:"minimumHosts",rootData}))){
+vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+errors = vErrors.length;
+}
+}
+if(data262.requestVolume !== undefined){
+if(!(validate34(data262.requestVolume, {instancePath:instancePath+"/clusters/" + i12+"/outlierDetection/successRate/requestVolume",parentData:data262,parentDataProperty:"requestVolume",rootData}))){
+vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+errors = vErrors.length;
+}
+}
+if(data262.stdevFactor !== undefined){
+let data265 = data262.stdevFactor;
+if((typeof data265 == "number") && (isFinite(data265))){
+if(data265 > 1000 || isNaN(data265)){
+const err205 = {instancePath:instancePath+"/clusters/" + i12+"/outlierDetection/successRate/stdevFactor",schemaPath:"#/properties/clusters/items/properties/outlierDetection/properties/successRate/properties/stdevFactor/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000}};
+(vErrors ??= []).push(err205);
+errors++;
+}
+if(data265 < 0 || isNaN(data265)){
+const err206 = {instancePath:instancePath+"/clusters/" + i12+"/outlierDetection/successRate/stdevFactor",schemaPath:"#/properties/clusters/items/properties/outlierDetection/properties/successRate/properties/stdevFactor/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+(vErrors ??= []).push(err206);
+errors++;
+}
+} else {
+const err207 = {instancePath:instancePath+"/clusters/" + i12+"/outlierDetection/successRate/stdevFactor",schemaPath:"#/properties/clusters/items/properties/outlierDetection/properties/successRate/properties/stdevFactor/type",keyword:"type",params:{type: "number"}};
+(vErrors ??= []).push(err207);
+errors++;
+}
+}
+if(data262.enforcingPercent !== undefined){
+if(!(validate70(data262.enforcingPercent, {instancePath:instancePath+"/clusters/" + i12+"/outlierDetection/successRate/enforcingPercent",parentData:data262,parentDataProperty:"enforcingPercent",rootData}))){
+vErrors = vErrors === null ? validate70.errors : vErrors.concat(validate70.errors);
+errors = vErrors.length;
+}
+}
+if(data262.enforcingLocalOriginPercent !== undefined){
+if(!(validate70(data262.enforcingLocalOriginPercent, {instancePath:instancePath+"/clusters/" + i12+"/outlierDetection/successRate/enforcingLocalOriginPercent",parentData:data262,parentDataProperty:"enforcingLocalOriginPercent",rootData}))){
+vErrors = vErrors === null ? validate70.errors : vErrors.concat(validate70.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err208 = {instancePath:instancePath+"/clusters/" + i12+"/outlierDetection/successRate",schemaPath:"#/properties/clusters/items/properties/outlierDetection/properties/successRate/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err208);
+errors++;
+}
+}
+if(data248.failurePercentage !== undefined){
+let data268 = data248.failurePercentage;
+if(data268 && typeof data268 == "object" && !Array.isArray(data268)){
+for(const key42 in data268){
+if(!(((((key42 === "threshold") || (key42 === "minimumHosts")) || (key42 === "requestVolume")) || (key42 === "enforcingPercent")) || (key42 === "enforcingLocalOriginPercent"))){
+const err209 = {instancePath:instancePath+"/clusters/" + i12+"/outlierDetection/failurePercentage",schemaPath:"#/properties/clusters/items/properties/outlierDetection/properties/failurePercentage/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key42}};
+(vErrors ??= []).push(err209);
+errors++;
+}
+}
+if(data268.threshold !== undefined){
+if(!(validate70(data268.threshold, {instancePath:instancePath+"/clusters/" + i12+"/outlierDetection/failurePercentage/threshold",parentData:data268,parentDataProperty:"threshold",rootData}))){
+vErrors = vErrors === null ? validate70.errors : vErrors.concat(validate70.errors);
+errors = vErrors.length;
+}
+}
+if(data268.minimumHosts !== undefined){
+if(!(validate34(data268.minimumHosts, {instancePath:instancePath+"/clusters/" + i12+"/outlierDetection/failurePercentage/minimumHosts",parentData:data268,parentDataProperty:"minimumHosts",rootData}))){
+vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+errors = vErrors.length;
+}
+}
+if(data268.requestVolume !== undefined){
+if(!(validate34(data268.requestVolume, {instancePath:instancePath+"/clusters/" + i12+"/outlierDetection/failurePercentage/requestVolume",parentData:data268,parentDataProperty:"requestVolume",rootData}))){
+vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+errors = vErrors.length;
+}
+}
+if(data268.enforcingPercent !== undefined){
+if(!(validate70(data268.enforcingPercent, {instancePath:instancePath+"/clusters/" + i12+"/outlierDetection/failurePercentage/enforcingPercent",parentData:data268,parentDataProperty:"enforcingPercent",rootData}))){
+vErrors = vErrors === null ? validate70.errors : vErrors.concat(validate70.errors);
+errors = vErrors.length;
+}
+}
+if(data268.enforcingLocalOriginPercent !== undefined){
+if(!(validate70(data268.enforcingLocalOriginPercent, {instancePath:instancePath+"/clusters/" + i12+"/outlierDetection/failurePercentage/enforcingLocalOriginPercent",parentData:data268,parentDataProperty:"enforcingLocalOriginPercent",rootData}))){
+vErrors = vErrors === null ? validate70.errors : vErrors.concat(validate70.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err210 = {instancePath:instancePath+"/clusters/" + i12+"/outlierDetection/failurePercentage",schemaPath:"#/properties/clusters/items/properties/outlierDetection/properties/failurePercentage/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err210);
+errors++;
+}
+}
+if(data248.successfulActiveHealthCheckUnejectHost !== undefined){
+if(!(validate24(data248.successfulActiveHealthCheckUnejectHost, {instancePath:instancePath+"/clusters/" + i12+"/outlierDetection/successfulActiveHealthCheckUnejectHost",parentData:data248,parentDataProperty:"successfulActiveHealthCheckUnejectHost",rootData}))){
+vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
+errors = vErrors.length;
+}
+}
+if(data248.eventLog !== undefined){
+if(!(validate22(data248.eventLog, {instancePath:instancePath+"/clusters/" + i12+"/outlierDetection/eventLog",parentData:data248,parentDataProperty:"eventLog",rootData}))){
+vErrors = vErrors === null ? validate22.errors : vErrors.concat(validate22.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err211 = {instancePath:instancePath+"/clusters/" + i12+"/outlierDetection",schemaPath:"#/properties/clusters/items/properties/outlierDetection/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err211);
+errors++;
+}
+}
+if(data152.circuitBreakers !== undefined){
+let data276 = data152.circuitBreakers;
+if(data276 && typeof data276 == "object" && !Array.isArray(data276)){
+for(const key43 in data276){
+if(!(((((((key43 === "maxConnections") || (key43 === "maxPendingRequests")) || (key43 === "maxRequests")) || (key43 === "maxRetries")) || (key43 === "retryBudget")) || (key43 === "perHost")) || (key43 === "high"))){
+const err212 = {instancePath:instancePath+"/clusters/" + i12+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key43}};
+(vErrors ??= []).push(err212);
+errors++;
+}
+}
+if(data276.maxConnections !== undefined){
+if(!(validate34(data276.maxConnections, {instancePath:instancePath+"/clusters/" + i12+"/circuitBreakers/maxConnections",parentData:data276,parentDataProperty:"maxConnections",rootData}))){
+vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+errors = vErrors.length;
+}
+}
+if(data276.maxPendingRequests !== undefined){
+if(!(validate34(data276.maxPendingRequests, {instancePath:instancePath+"/clusters/" + i12+"/circuitBreakers/maxPendingRequests",parentData:data276,parentDataProperty:"maxPendingRequests",rootData}))){
+vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+errors = vErrors.length;
+}
+}
+if(data276.maxRequests !== undefined){
+if(!(validate34(data276.maxRequests, {instancePath:instancePath+"/clusters/" + i12+"/circuitBreakers/maxRequests",parentData:data276,parentDataProperty:"maxRequests",rootData}))){
+vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+errors = vErrors.length;
+}
+}
+if(data276.maxRetries !== undefined){
+if(!(validate34(data276.maxRetries, {instancePath:instancePath+"/clusters/" + i12+"/circuitBreakers/maxRetries",parentData:data276,parentDataProperty:"maxRetries",rootData}))){
+vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+errors = vErrors.length;
+}
+}
+if(data276.retryBudget !== undefined){
+if(!(validate394(data276.retryBudget, {instancePath:instancePath+"/clusters/" + i12+"/circuitBreakers/retryBudget",parentData:data276,parentDataProperty:"retryBudget",rootData}))){
+vErrors = vErrors === null ? validate394.errors : vErrors.concat(validate394.errors);
+errors = vErrors.length;
+}
+}
+if(data276.perHost !== undefined){
+let data282 = data276.perHost;
+if(data282 && typeof data282 == "object" && !Array.isArray(data282)){
+for(const key44 in data282){
+if(!((key44 === "maxConnections") || (key44 === "maxRequests"))){
+const err213 = {instancePath:instancePath+"/clusters/" + i12+"/circuitBreakers/perHost",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/perHost/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key44}};
+(vErrors ??= []).push(err213);
+errors++;
+}
+}
+if(data282.maxConnections !== undefined){
+if(!(validate34(data282.maxConnections, {instancePath:instancePath+"/clusters/" + i12+"/circuitBreakers/perHost/maxConnections",parentData:data282,parentDataProperty:"maxConnections",rootData}))){
+vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+errors = vErrors.length;
+}
+}
+if(data282.maxRequests !== undefined){
+if(!(validate34(data282.maxRequests, {instancePath:instancePath+"/clusters/" + i12+"/circuitBreakers/perHost/maxRequests",parentData:data282,parentDataProperty:"maxRequests",rootData}))){
+vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err214 = {instancePath:instancePath+"/clusters/" + i12+"/circuitBreakers/perHost",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/perHost/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err214);
+errors++;
+}
+}
+if(data276.high !== undefined){
+let data285 = data276.high;
+if(data285 && typeof data285 == "object" && !Array.isArray(data285)){
+for(const key45 in data285){
+if(!(((((key45 === "maxConnections") || (key45 === "maxPendingRequests")) || (key45 === "maxRequests")) || (key45 === "maxRetries")) || (key45 === "retryBudget"))){
+const err215 = {instancePath:instancePath+"/clusters/" + i12+"/circuitBreakers/high",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/high/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key45}};
+(vErrors ??= []).push(err215);
+errors++;
+}
+}
+if(data285.maxConnections !== undefined){
+if(!(validate34(data285.maxConnections, {instancePath:instancePath+"/clusters/" + i12+"/circuitBreakers/high/maxConnections",parentData:data285,parentDataProperty:"maxConnections",rootData}))){
+vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+errors = vErrors.length;
+}
+}
+if(data285.maxPendingRequests !== undefined){
+if(!(validate34(data285.maxPendingRequests, {instancePath:instancePath+"/clusters/" + i12+"/circuitBreakers/high/maxPendingRequests",parentData:data285,parentDataProperty:"maxPendingRequests",rootData}))){
+vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+errors = vErrors.length;
+}
+}
+if(data285.maxRequests !== undefined){
+if(!(validate34(data285.maxRequests, {instancePath:instancePath+"/clusters/" + i12+"/circuitBreakers/high/maxRequests",parentData:data285,parentDataProperty:"maxRequests",rootData}))){
+vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+errors = vErrors.length;
+}
+}
+if(data285.maxRetries !== undefined){
+if(!(validate34(data285.maxRetries, {instancePath:instancePath+"/clusters/" + i12+"/circuitBreakers/high/maxRetries",parentData:data285,parentDataProperty:"maxRetries",rootData}))){
+vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+errors = vErrors.length;
+}
+}
+if(data285.retryBudget !== undefined){
+if(!(validate394(data285.retryBudget, {instancePath:instancePath+"/clusters/" + i12+"/circuitBreakers/high/retryBudget",parentData:data285,parentDataProperty:"retryBudget",rootData}))){
+vErrors = vErrors === null ? validate394.errors : vErrors.concat(validate394.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err216 = {instancePath:instancePath+"/clusters/" + i12+"/circuitBreakers/high",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/high/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err216);
+errors++;
+}
+}
+} else {
+const err217 = {instancePath:instancePath+"/clusters/" + i12+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err217);
+errors++;
+}
+}
+} else {
+const err218 = {instancePath:instancePath+"/clusters/" + i12,schemaPath:"#/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err218);
+errors++;
+}
+}
+} else {
+const err219 = {instancePath:instancePath+"/clusters",schemaPath:"#/properties/clusters/type",keyword:"type",params:{type: "array"}};
+(vErrors ??= []).push(err219);
+errors++;
+}
+}
+} else {
+const err220 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err220);
 errors++;
 }
 validate21.errors = vErrors;
