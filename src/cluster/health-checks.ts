@@ -101,7 +101,7 @@ export class HealthChecks implements TimerTarget {
     for (const checks of this.current.values()) checks.close();
     this.current.clear();
     this.tools.loop.timers.disarm(this.noticing);
-    this.warmed(true);
+    this.warmed(false);
     this.tools.loop.stop();
   }
 
