@@ -33,7 +33,7 @@ interface Step {
 
 export class HealthChecks implements TimerTarget {
   private readonly tools: CheckTools;
-  private readonly gate = new Gate();
+  private readonly gate: Gate;
   private readonly warming: Timer = new Timer(this, WARMED);
   private readonly noticing: Timer = new Timer(this, NOTICE);
   private current = new Map<string, ClusterChecks>();
@@ -44,6 +44,7 @@ export class HealthChecks implements TimerTarget {
 
   constructor(tools: CheckTools) {
     this.tools = tools;
+    this.gate = new Gate((fn) => tools.loop.atTurnEnd(fn));
   }
 
   /**
@@ -100,7 +101,7 @@ export class HealthChecks implements TimerTarget {
     for (const checks of this.current.values()) checks.close();
     this.current.clear();
     this.tools.loop.timers.disarm(this.noticing);
-    this.warmed(true);
+    this.warmed(false);
     this.tools.loop.stop();
   }
 

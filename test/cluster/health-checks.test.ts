@@ -134,13 +134,24 @@ t.test('another way to ask takes over what is known', async (t) => {
   t.equal(scene.loop.openConns, 2, 'the old connections are gone');
 });
 
+/** Turns of the loop pass, and no time. */
+function spin(scene: HealthScene): void {
+  for (let turns = 0; turns < 100; turns++) scene.loop.turn(() => undefined);
+}
+
 t.test('checks that are under way at one time are bounded, and none is forgotten', async (t) => {
   const scene = new HealthScene();
   const ready = watch(scene.prepare(checked(Array.from({ length: 2500 }, (_, i) => i + 1))));
+  t.equal(scene.connects, 50, 'a turn is not to be long');
+  scene.loop.turn(() => undefined);
+  t.equal(scene.connects, 100);
+  spin(scene);
   t.equal(scene.connects, 1000);
   scene.loop.advance(1020);
+  spin(scene);
   t.equal(scene.connects, 2000, 'those that hang give way after their time-out');
   for (const conn of scene.loop.connects.slice(1000, 1500)) scene.answer(200, '', conn);
+  spin(scene);
   t.equal(scene.connects, 2500);
   for (const conn of scene.loop.connects.slice(1500)) scene.answer(200, '', conn);
   await turn();
@@ -151,11 +162,14 @@ t.test('checks that are under way at one time are bounded, and none is forgotten
 t.test('what waits for its turn can be called off', async (t) => {
   const scene = new HealthScene();
   const ready = watch(scene.prepare(checked(Array.from({ length: 1500 }, (_, i) => i + 1))));
+  spin(scene);
   scene.checks.close();
   await turn();
   t.equal(ready.settled, true, 'nobody waits for a proxy that ends');
   t.equal(scene.loop.openConns, 0);
   t.equal(scene.loop.timers.size, 0, 'no timer is left');
+  spin(scene);
+  t.equal(scene.connects, 1000, 'and no check begins');
 });
 
 t.test('the request, and the connection for the next', async (t) => {

@@ -238,10 +238,30 @@ function cluster(input: Json): Json {
         explicit_http_config: { http_protocol_options: { enable_trailers: true } },
       },
     },
+    ...(input['healthChecks'] === undefined ? {} : { health_checks: input['healthChecks'].map(healthCheck) }),
     load_assignment: {
       cluster_name: input['name'],
       endpoints: [{ lb_endpoints: input['endpoints'].map(endpoint) }],
     },
+  };
+}
+
+function healthCheck(input: Json): Json {
+  const hex = (payload: string | { readonly hex: string }): Json => ({ text: typeof payload === 'string' ? Buffer.from(payload).toString('hex') : payload.hex });
+  const { http, tcp, grpc, eventLog } = input as Record<string, Json>;
+  const sink = 'type.googleapis.com/envoy.extensions.health_check.event_sinks.file.v3.HealthCheckEventFileSink';
+  const kind = http !== undefined ? { http_health_check: { path: http['path'] } }
+    : tcp !== undefined ? { tcp_health_check: { ...(tcp['send'] ? { send: hex(tcp['send']) } : {}), receive: (tcp['expect'] ?? []).map(hex) } }
+    : { grpc_health_check: { service_name: grpc?.['service'] ?? '' } };
+  return {
+    ...kind,
+    interval: duration(input['interval'] ?? '5s'),
+    timeout: duration(input['timeout'] ?? '1s'),
+    healthy_threshold: input['healthyThreshold'] ?? 2,
+    unhealthy_threshold: input['unhealthyThreshold'] ?? 3,
+    no_traffic_interval: duration(input['noTrafficInterval'] ?? '60s'),
+    interval_jitter: duration(input['jitter'] ?? '0s'),
+    ...(eventLog === undefined ? {} : { event_logger: [{ name: 'file', typed_config: { '@type': sink, event_log_path: eventLog } }] }),
   };
 }
 

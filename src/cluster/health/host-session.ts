@@ -59,17 +59,18 @@ export class HostSession implements GateGuest, ProbeOwner, TimerTarget {
     this.state = STOPPED;
     loop.timers.disarm(this.timer);
     this.probe.cancel();
-    if (state === QUEUED) gate.giveUp(this);
     if (state === ASKING) gate.leave();
     this.firstIsOver();
   }
 
   /** From the gate. */
-  run(): void {
+  run(): boolean {
+    if (this.state !== QUEUED) return false;
     this.state = ASKING;
     this.tools.book.count(HEALTH_ATTEMPT);
     this.arm(this.tools.recipe.config.timeoutMs);
     this.probe.ask();
+    return true;
   }
 
   onTimer(): void {
