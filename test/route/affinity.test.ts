@@ -126,9 +126,6 @@ t.test('the values are Envoy\'s', async (t) => {
   t.equal(at(15), '127.0.0.1:29101');
   t.equal(at(17), '', 'two minutes are over');
 });
-  readSession(sticky({}), stream, 1_795_000_000_000 - 1e9 * 6);
-  t.equal(stream.stickyHost, '127.0.0.1:29101');
-});
 
 t.test('a cookie names the host', async (t) => {
   const value = sessionValue('10.0.0.1:80', 120, NOW);
