@@ -11,7 +11,7 @@ import { waitFor } from '../support/deadline.ts';
 import { value } from '../support/http-message.ts';
 import { Origin } from '../support/origin.ts';
 import { get, request, type Answer, type RawClient } from '../support/raw-client.ts';
-import { byteEngines, runProxy, scratchDirectory, type Json, type ProxyConfig, type Subject } from '../support/run-proxy.ts';
+import { byteEngines, runProxy, scratchDirectory, wholeConfig, type Json, type ProxyConfig, type Subject } from '../support/run-proxy.ts';
 import { assertNoStackTrace, assertQuiet, SHORT_LOG, Stage } from '../support/stage.ts';
 
 t.setTimeout(90_000);
@@ -44,6 +44,7 @@ for (const engine of byteEngines) {
       await t.test('sessions by header', (t) => headerSession(t, scene));
       await t.test('a hung host', (t) => hungHost(t, scene));
       await t.test('a bound on a hot key', (t) => hotKey(t, scene));
+      await t.test('another policy', (t) => otherPolicy(t, scene));
       await assertQuiet(t, scene.proxy);
       t.strictSame(await scene.proxy.stop(), { code: 0, signal: null });
       assertNoStackTrace(t, scene.proxy.run.stderr);
@@ -246,5 +247,32 @@ async function hotKey(t: Test, scene: Scene): Promise<void> {
   for (const client of clients) {
     t.equal((await client.answer()).status, 200);
     client.destroy();
+  }
+}
+
+/** What requests took of a host under one policy, they give back there under the next: counted over all workers, or not. */
+async function otherPolicy(t: Test, scene: Scene): Promise<void> {
+  const config = configure(scene);
+  const hold = async (target: string): Promise<RawClient> => {
+    const before = scene.peers.reduce((sum, { seen }) => sum + seen.length, 0);
+    const client = await scene.connect('main');
+    client.write(request('GET', target));
+    await waitFor('the request to arrive', () => scene.peers.reduce((sum, { seen }) => sum + seen.length, 0) > before);
+    return client;
+  };
+  for (const policies of [{ even: 'leastRequest', least: 'roundRobin' }, { even: 'roundRobin', least: 'leastRequest' }] as Record<string, string>[]) {
+    for (const peer of scene.peers) peer.hangs = true;
+    const clients = [await hold('/sticky/held'), await hold('/least/held')];
+    const clusters = config.clusters!.map((cluster) => ({ ...cluster, loadBalancing: policies[String(cluster['name'])] === undefined ? cluster['loadBalancing'] : { policy: policies[String(cluster['name'])] } }));
+    const before = await scene.proxy.stat('config.update_success');
+    scene.proxy.writeConfig(wholeConfig({ ...config, clusters } as ProxyConfig, scene.engine, WORKERS));
+    scene.proxy.signal('SIGHUP');
+    await waitFor('the new configuration', async () => (await scene.proxy.stat('config.update_success')) > before);
+    for (const peer of scene.peers) peer.letGo();
+    for (const client of clients) {
+      t.equal((await client.answer()).status, 200, 'a request under way is finished');
+      client.destroy();
+    }
+    for (let n = 0; n < 12; n++) t.equal((await ask(scene, n % 2 === 0 ? '/sticky' : '/least')).status, 200);
   }
 }
