@@ -28,7 +28,7 @@ export function checkForward(forward: Place, match: Place, matcher: string | nul
   for (const item of weighted) checkClusterName(item.at('name'), scope);
   if (weighted.length > 0) checkWeights(forward.at('clusters'), problems);
   checkRewrite(forward.at('rewrite'), match, matcher, problems);
-  checkAffinity(forward, problems);
+  checkAffinity(forward, scope);
   checkHeaderEdits(forward.at('requestHeaders'), scope);
   checkHeaderEdits(forward.at('responseHeaders'), scope);
 }

@@ -5,6 +5,7 @@ import type { Problem } from '../errors.ts';
 import { Place } from '../place.ts';
 import type { SecretFiles, SecretTools } from '../secrets.ts';
 import { checkClusters } from './clusters.ts';
+import { hashingClusters } from './load-balancing.ts';
 import { checkListeners } from './listeners.ts';
 
 export interface CheckTools {
@@ -19,11 +20,13 @@ export interface CheckScope {
   readonly secrets: SecretFiles;
   /** Null where the names cannot be told, because the clusters themselves are malformed. */
   readonly clusterNames: ReadonlySet<string> | null;
+  /** Those that look at hashes of requests. */
+  readonly hashingClusters: ReadonlySet<string>;
 }
 
 export function checkDocument(document: unknown, tools: CheckTools, secrets: SecretFiles): Problem[] {
   const root = new Place(document);
-  const scope: CheckScope = { problems: [], tools, secrets, clusterNames: clusterNames(root.at('clusters')) };
+  const scope: CheckScope = { problems: [], tools, secrets, clusterNames: clusterNames(root.at('clusters')), hashingClusters: hashingClusters(root.at('clusters')) };
   checkClusters(root.at('clusters'), scope);
   checkListeners(root, scope);
   return scope.problems;
