@@ -1,5 +1,5 @@
 // @hot
-// xxHash64 (XXH64, https://github.com/Cyan4973/xxHash/blob/dev/doc/xxhash_spec.md) over latin1 text: what Envoy hashes
+// xxHash64 (XXH64, https://github.com/Cyan4973/xxHash/blob/dev/doc/xxhash_spec.md) over bytes and latin1 text: what Envoy hashes
 // requests and hosts with. Any thread. 64-bit numbers are pairs of 32-bit halves; a result stands in `hashed` until the
 // next call, so that nothing is allocated.
 
@@ -23,19 +23,29 @@ const TWO_32 = 4294967296;
 let high = 0;
 let low = 0;
 
+/** The bytes of the text that is being hashed. */
+let scratch = new Uint8Array(256);
+
 /** Hashes text whose characters are bytes. @param seed below 2^31 */
 export function xxHash64(text: string, seed = 0): void {
-  const length = text.length;
+  const { length } = text;
+  if (length > scratch.length) scratch = new Uint8Array(2 * length);
+  for (let i = 0; i < length; i++) scratch[i] = text.charCodeAt(i);
+  xxHash64Bytes(scratch, length, seed);
+}
+
+/** Hashes the first bytes of an array. */
+export function xxHash64Bytes(bytes: Uint8Array, length: number, seed = 0): void {
   let at = 0;
   if (length >= 32) {
-    at = longPart(text, seed);
+    at = longPart(bytes, length, seed);
   } else {
     high = P5H;
     low = P5L;
     add(0, seed);
   }
   add(0, length);
-  tail(text, at);
+  tail(bytes, length, at);
   // Avalanche.
   low ^= high >>> 1; // >> 33
   multiply(P2H, P2L);
@@ -45,15 +55,14 @@ export function xxHash64(text: string, seed = 0): void {
   hashed.low = low ^ high; // >> 32
 }
 
-function tail(text: string, from: number): void {
-  const { length } = text;
+function tail(bytes: Uint8Array, length: number, from: number): void {
   let at = from;
   for (; at + 8 <= length; at += 8) {
     const oldHigh = high;
     const oldLow = low;
     high = 0;
     low = 0;
-    round(word(text, at + 4), word(text, at));
+    round(word(bytes, at + 4), word(bytes, at));
     high ^= oldHigh;
     low ^= oldLow;
     rotate(27);
@@ -64,7 +73,7 @@ function tail(text: string, from: number): void {
     const oldHigh = high;
     const oldLow = low;
     high = 0;
-    low = word(text, at);
+    low = word(bytes, at);
     multiply(P1H, P1L);
     high ^= oldHigh;
     low ^= oldLow;
@@ -77,7 +86,7 @@ function tail(text: string, from: number): void {
     const oldHigh = high;
     const oldLow = low;
     high = 0;
-    low = text.charCodeAt(at) & 255;
+    low = bytes[at]!;
     multiply(P5H, P5L);
     high ^= oldHigh;
     low ^= oldLow;
@@ -89,7 +98,7 @@ function tail(text: string, from: number): void {
 const lanes = new Int32Array(8);
 
 /** Stripes of 32 bytes in four lanes. @returns where the rest begins */
-function longPart(text: string, seed: number): number {
+function longPart(bytes: Uint8Array, length: number, seed: number): number {
   setLane(0, P1H, P1L, seed);
   add(P2H, P2L);
   lanes[0] = high;
@@ -99,12 +108,12 @@ function longPart(text: string, seed: number): number {
   // seed - P1 is seed + (-P1).
   setLane(6, ~P1H, -P1L, seed);
   let at = 0;
-  for (; at + 32 <= text.length; at += 32) {
+  for (; at + 32 <= length; at += 32) {
     for (let lane = 0; lane < 8; lane += 2) {
       const here = at + lane * 4;
       high = lanes[lane]!;
       low = lanes[lane + 1]!;
-      round(word(text, here + 4), word(text, here));
+      round(word(bytes, here + 4), word(bytes, here));
       lanes[lane] = high;
       lanes[lane + 1] = low;
     }
@@ -157,8 +166,8 @@ function round(inputHigh: number, inputLow: number): void {
   multiply(P1H, P1L);
 }
 
-function word(text: string, at: number): number {
-  return (text.charCodeAt(at) & 255) | ((text.charCodeAt(at + 1) & 255) << 8) | ((text.charCodeAt(at + 2) & 255) << 16) | ((text.charCodeAt(at + 3) & 255) << 24);
+function word(bytes: Uint8Array, at: number): number {
+  return bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);
 }
 
 function add(h: number, l: number): void {

@@ -4,6 +4,7 @@ import t from 'tap';
 import { refuses } from './refusals.ts';
 
 const CLUSTER = '/clusters/0/loadBalancing';
+const FORWARD = '/listeners/0/http/virtualHosts/0/routes/0/forward';
 
 t.test('balancing: sizes that cannot be', async (t) => {
   refuses(t, CLUSTER, [
@@ -52,25 +53,34 @@ t.test('slow start', async (t) => {
   ]);
 });
 
-const FORWARD = '/listeners/0/http/virtualHosts/0/routes/0/forward';
+t.test('what is chosen by nobody, or by no hash', async (t) => {
+  refuses(t, '/clusters/0', [
+    ['', { name: 'app', type: 'originalDst', loadBalancing: { policy: 'random' } }, 'conflict /loadBalancing: a cluster of the type originalDst chooses nobody: callers bring the address'],
+  ]);
+  refuses(t, FORWARD, [
+    ['', { cluster: 'app', hashOn: [{ header: 'x-a' }] }, 'conflict /hashOn: no cluster of this route looks at hashes: one needs the policy ringHash or maglev'],
+    ['', { clusters: [{ name: 'app' }, { name: 'api' }], hashOn: [{ header: 'x-a' }] }, 'conflict /hashOn: no cluster of this route looks at hashes: one needs the policy ringHash or maglev'],
+    ['', { clusterHeader: 'x-cluster', hashOn: [{ header: 'x-a' }] }],
+  ]);
+});
 
 t.test('hashOn: one source each', async (t) => {
-  refuses(t, `${FORWARD}/hashOn`, [
-    ['', [{}], 'one-of /0: hashOn needs one of header, cookie, sourceIp, query'],
-    ['', [{ header: 'x-a', query: 'b' }], 'one-of /0/query: hashOn takes only one of header, cookie, sourceIp, query, but has header and query'],
-    ['', [{ sourceIp: false }], 'conflict /0/sourceIp: hashes nothing: leave the entry away'],
-    ['', [{ header: ':path' }, { cookie: 'sid', ttl: '0s', path: '/a', attributes: { SameSite: 'Lax' } }, { sourceIp: true, terminal: true }]],
-    ['', [{ header: 'x a' }], 'bad-header-name /0/header: "x a" is not the name of a header'],
+  refuses(t, FORWARD, [
+    ['', { clusterHeader: 'x-cluster', hashOn: [{}] }, 'one-of /hashOn/0: hashOn needs one of header, cookie, sourceIp, query'],
+    ['', { clusterHeader: 'x-cluster', hashOn: [{ header: 'x-a', query: 'b' }] }, 'one-of /hashOn/0/query: hashOn takes only one of header, cookie, sourceIp, query, but has header and query'],
+    ['', { clusterHeader: 'x-cluster', hashOn: [{ sourceIp: false }] }, 'conflict /hashOn/0/sourceIp: hashes nothing: leave the entry away'],
+    ['', { clusterHeader: 'x-cluster', hashOn: [{ header: ':path' }, { cookie: 'sid', ttl: '0s', path: '/a', attributes: { SameSite: 'Lax' } }, { sourceIp: true, terminal: true }] }],
+    ['', { clusterHeader: 'x-cluster', hashOn: [{ header: 'x a' }] }, 'bad-header-name /hashOn/0/header: "x a" is not the name of a header'],
   ]);
 });
 
 t.test('hashOn: a cookie that is made', async (t) => {
-  refuses(t, `${FORWARD}/hashOn`, [
-    ['', [{ header: 'x-a', ttl: '1s' }], 'conflict /0/ttl: belongs to "cookie"'],
-    ['', [{ cookie: 'sid', path: '/' }], 'conflict /0/path: is for the cookie that clients get, and without "ttl" they get none'],
-    ['', [{ cookie: 'sid', ttl: '1500ms' }], 'out-of-range /0/ttl: is finer than a second, as cookies count'],
-    ['', [{ cookie: 'sid', ttl: '1s', path: '/a;b' }], 'bad-header-value /0/path: must not hold a semicolon: it ends an attribute of a cookie'],
-    ['', [{ cookie: 'sid', ttl: '1s', attributes: { a: 'b; c' } }], 'bad-header-value /0/attributes/a: must not hold a semicolon: it ends an attribute of a cookie'],
+  refuses(t, FORWARD, [
+    ['', { clusterHeader: 'x-cluster', hashOn: [{ header: 'x-a', ttl: '1s' }] }, 'conflict /hashOn/0/ttl: belongs to "cookie"'],
+    ['', { clusterHeader: 'x-cluster', hashOn: [{ cookie: 'sid', path: '/' }] }, 'conflict /hashOn/0/path: is for the cookie that clients get, and without "ttl" they get none'],
+    ['', { clusterHeader: 'x-cluster', hashOn: [{ cookie: 'sid', ttl: '1500ms' }] }, 'out-of-range /hashOn/0/ttl: is finer than a second, as cookies count'],
+    ['', { clusterHeader: 'x-cluster', hashOn: [{ cookie: 'sid', ttl: '1s', path: '/a;b' }] }, 'bad-header-value /hashOn/0/path: must not hold a semicolon: it ends an attribute of a cookie'],
+    ['', { clusterHeader: 'x-cluster', hashOn: [{ cookie: 'sid', ttl: '1s', attributes: { a: 'b; c' } }] }, 'bad-header-value /hashOn/0/attributes/a: must not hold a semicolon: it ends an attribute of a cookie'],
   ]);
 });
 

@@ -1,7 +1,6 @@
 // @hot
 // Earliest deadline first, as Envoy's EDF scheduler: whoever is taken is due again later, by its weight at that moment. A
-// heap with four children per node, whose keys stand side by side: fewer levels, and one cache line for each.
-// Worker thread; owned by one picker. Ties go to the lower place.
+// binary heap with its keys side by side. Worker thread; owned by one picker. Ties go to the lower place.
 
 export class Deadlines {
   private readonly due: Float64Array;
@@ -16,7 +15,7 @@ export class Deadlines {
     this.places = new Int32Array(n);
     this.now = now;
     for (let i = 0; i < n; i++) this.places[i] = i;
-    for (let i = (n - 2) >> 2; i >= 0; i--) this.sink(i, due[i]!, this.places[i]!);
+    for (let i = (n >> 1) - 1; i >= 0; i--) this.sink(i, due[i]!, this.places[i]!);
   }
 
   /** Who is due next; `putBack` follows. */
@@ -42,27 +41,25 @@ export class Deadlines {
     return waits;
   }
 
+  /** The hole sinks to a leaf, always by the earlier child, and what belongs there rises to its place: no guess on the way down. */
   private sink(from: number, at: number, place: number): void {
     const { due, places } = this;
     const n = due.length;
     let i = from;
-    for (;;) {
-      let child = 4 * i + 1;
-      if (child >= n) break;
-      let least = due[child]!;
-      let lowest = places[child]!;
-      const end = child + 4 < n ? child + 4 : n;
-      for (let k = child + 1; k < end; k++) {
-        const other = due[k]!;
-        if (other > least || (other === least && places[k]! > lowest)) continue;
-        least = other;
-        lowest = places[k]!;
-        child = k;
-      }
-      if (least > at || (least === at && lowest > place)) break;
-      due[i] = least;
-      places[i] = lowest;
+    for (let child = 2 * i + 1; child < n; child = 2 * i + 1) {
+      const other = child + 1;
+      // Without branches: which child is earlier cannot be foretold, and each wrong guess would cost more than all of this.
+      if (other < n) child += +(due[other]! < due[child]!) | (+(due[other]! === due[child]!) & +(places[other]! < places[child]!));
+      due[i] = due[child]!;
+      places[i] = places[child]!;
       i = child;
+    }
+    while (i > from) {
+      const parent = (i - 1) >> 1;
+      if (due[parent]! < at || (due[parent] === at && places[parent]! < place)) break;
+      due[i] = due[parent]!;
+      places[i] = places[parent]!;
+      i = parent;
     }
     due[i] = at;
     places[i] = place;

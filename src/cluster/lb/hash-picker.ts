@@ -17,9 +17,10 @@ import type { HashTable } from './hash-table.ts';
 import { Maglev } from './maglev.ts';
 import { Ring } from './ring.ts';
 
-/** About 0.25 ms. */
-const SLICE = 40_000;
-const MAX_SLICES = 16;
+/** A quarter of a millisecond, half of one on a slow machine. */
+const SLICE = 20_000;
+/** Of one pick, however long ago the last was. */
+const MAX_SLICES = 8;
 const KEPT_TABLES = 3;
 
 export class HashPicker {

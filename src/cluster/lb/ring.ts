@@ -6,14 +6,14 @@
 // the same buckets: both cost a few steps per entry, however many there are. Building: hash → place → sort within buckets.
 
 import { normalized, ringShares } from '../../core/hash-shares.ts';
-import { hashed, xxHash64 } from '../../core/xx-hash.ts';
+import { hashed, xxHash64Bytes } from '../../core/xx-hash.ts';
 import { HashTable } from './hash-table.ts';
 
 const HASHING = 0;
 const PLACING = 1;
 const SORTING = 2;
 /** Steps that one entry counts for, in each stage. */
-const HASH_STEPS = 20;
+const HASH_STEPS = 30;
 const PLACE_STEPS = 4;
 
 export class Ring extends HashTable {
@@ -32,6 +32,7 @@ export class Ring extends HashTable {
   private stage = HASHING;
   private host = 0;
   private hash = 0;
+  private entry: EntryName | null = null;
   private at = 0;
 
   constructor(key: string, names: readonly string[], weights: ArrayLike<number>, sizes: { readonly minRingSize: number; readonly maxRingSize: number }) {
@@ -75,8 +76,10 @@ export class Ring extends HashTable {
       while (this.hash >= this.shares[this.host]!) {
         this.host++;
         this.hash = 0;
+        this.entry = null;
       }
-      xxHash64(`${this.names[this.host]!}_${this.hash++}`);
+      this.entry ??= new EntryName(this.names[this.host]!);
+      this.entry.hash(this.hash++);
       raw!.high[this.at] = hashed.high;
       raw!.low[this.at] = hashed.low;
       raw!.places[this.at++] = this.host;
@@ -111,6 +114,7 @@ export class Ring extends HashTable {
     }
     if (this.at === 0) {
       this.raw = null;
+      this.entry = null;
       this.stage = SORTING;
       this.at = 1;
     }
@@ -139,5 +143,26 @@ export class Ring extends HashTable {
     }
     this.isReady = this.at >= size;
     return left;
+  }
+}
+
+/** `address_7`, in bytes: texts that are put together would have to be copied before they can be read. */
+class EntryName {
+  private readonly bytes: Uint8Array;
+  private readonly end: number;
+
+  constructor(name: string) {
+    this.end = name.length + 1;
+    this.bytes = new Uint8Array(this.end + 10);
+    this.bytes.set(Buffer.from(`${name}_`, 'latin1'));
+  }
+
+  hash(number: number): void {
+    const { bytes, end } = this;
+    let length = end;
+    for (let left = number; left >= 10; left = Math.floor(left / 10)) length++;
+    length++;
+    for (let left = number, at = length - 1; at >= end; at--, left = Math.floor(left / 10)) bytes[at] = 48 + (left % 10);
+    xxHash64Bytes(bytes, length);
   }
 }

@@ -30,7 +30,7 @@ export function checkForward(forward: Place, match: Place, matcher: string | nul
   if (weighted.length > 0) checkWeights(forward.at('clusters'), problems);
   checkForwardSubset(forward, scope);
   checkRewrite(forward.at('rewrite'), match, matcher, problems);
-  checkAffinity(forward, problems);
+  checkAffinity(forward, scope);
   checkHeaderEdits(forward.at('requestHeaders'), scope);
   checkHeaderEdits(forward.at('responseHeaders'), scope);
 }

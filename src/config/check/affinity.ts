@@ -4,11 +4,16 @@ import type { Problem } from '../errors.ts';
 import type { Place } from '../place.ts';
 import { HASH_SOURCES, STICKY_CARRIERS } from '../schema/affinity.ts';
 import { explainDuration, parseDuration } from '../units.ts';
+import type { CheckScope } from './check.ts';
 import { exactlyOne } from './choices.ts';
 
 const COOKIE_KEYS = ['ttl', 'path', 'attributes'];
 
-export function checkAffinity(forward: Place, problems: Problem[]): void {
+export function checkAffinity(forward: Place, { problems, hashingClusters }: CheckScope): void {
+  const names = [forward.at('cluster'), ...forward.at('clusters').items().map((item) => item.at('name'))].map((name) => name.text()).filter((name) => name !== null);
+  if (forward.at('hashOn').items().length > 0 && names.length > 0 && !names.some((name) => hashingClusters.has(name))) {
+    problems.push({ code: 'conflict', pointer: forward.at('hashOn').pointer, atKey: true, message: 'no cluster of this route looks at hashes: one needs the policy ringHash or maglev' });
+  }
   for (const entry of forward.at('hashOn').items()) {
     if (!entry.isObject()) continue;
     exactlyOne(entry, 'hashOn', HASH_SOURCES, problems);

@@ -6,6 +6,7 @@ import { Place } from '../place.ts';
 import type { SecretFiles, SecretTools } from '../secrets.ts';
 import { checkClusters } from './clusters.ts';
 import { checkOwnPlace } from './host-sets.ts';
+import { hashingClusters } from './load-balancing.ts';
 import { checkListeners } from './listeners.ts';
 import { checkOverload } from './overload.ts';
 
@@ -24,11 +25,14 @@ export interface CheckScope {
   readonly root: Place;
   /** Clusters by name; of several with one name the last. */
   readonly clusters: ReadonlyMap<string, Place>;
+  /** Those that look at hashes of requests. */
+  readonly hashingClusters: ReadonlySet<string>;
 }
 
 export function checkDocument(document: unknown, tools: CheckTools, secrets: SecretFiles): Problem[] {
   const root = new Place(document);
   const scope: CheckScope = { problems: [], tools, secrets, clusterNames: clusterNames(root.at('clusters')), root, clusters: clustersByName(root) };
+  const scope: CheckScope = { problems: [], tools, secrets, clusterNames: clusterNames(root.at('clusters')), hashingClusters: hashingClusters(root.at('clusters')) };
   checkClusters(root.at('clusters'), scope);
   checkOwnPlace(scope);
   checkOverload(root.at('overload'), scope.problems);

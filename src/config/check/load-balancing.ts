@@ -6,6 +6,8 @@ import type { Problem } from '../errors.ts';
 import { MAX_TABLE_SIZE } from '../limits.ts';
 import type { Place } from '../place.ts';
 
+const HASHING: readonly string[] = ['ringHash', 'maglev'];
+
 /** Keys that only some policies look at. */
 const POLICIES_OF: Readonly<Record<string, readonly string[]>> = {
   choiceCount: ['leastRequest'],
@@ -20,6 +22,10 @@ const POLICIES_OF: Readonly<Record<string, readonly string[]>> = {
 export function checkLoadBalancing(cluster: Place, problems: Problem[]): void {
   const balancing = cluster.at('loadBalancing');
   if (!balancing.isObject()) return;
+  if (cluster.at('type').value === 'originalDst') {
+    problems.push({ code: 'conflict', pointer: balancing.pointer, atKey: true, message: 'a cluster of the type originalDst chooses nobody: callers bring the address' });
+    return;
+  }
   checkPolicyKeys(balancing, problems);
   checkRing(balancing, problems);
   checkTable(balancing.at('tableSize'), cluster.at('endpoints'), problems);
@@ -28,6 +34,12 @@ export function checkLoadBalancing(cluster: Place, problems: Problem[]): void {
     problems.push({ code: 'out-of-range', pointer: balancing.at('hashBalanceFactor').pointer, message: `${factor} is below the mean itself: from 100 on, or 0 for no bound` });
   }
   checkSlowStart(balancing.at('slowStart'), problems);
+}
+
+/** Names of the clusters whose policy looks at hashes of requests. */
+export function hashingClusters(clusters: Place): Set<string> {
+  const hashing = clusters.items().filter((cluster) => HASHING.includes(cluster.at('loadBalancing').at('policy').text() ?? ''));
+  return new Set(hashing.map((cluster) => cluster.at('name').text() ?? ''));
 }
 
 function checkPolicyKeys(balancing: Place, problems: Problem[]): void {
