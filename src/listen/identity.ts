@@ -137,7 +137,7 @@ export class Identity {
     if (!this.generateId) return;
     const head = stream.reqHead;
     if (head.first[F.FIELD_X_REQUEST_ID]! >= 0) {
-      if (!this.edge || this.preserveId) return;
+      if (!this.edge || this.preserveId || stream.isInternal) return;
       head.dropId(F.FIELD_X_REQUEST_ID);
     }
     writeRequestId(this.random, head.addRequestId(), REQUEST_ID_AT);

@@ -90,6 +90,7 @@ t.test('x-request-id', async (t) => {
 const CLEANED = [
   'decorator-operation', 'downstream-service-cluster', 'downstream-service-node', 'expected-rq-timeout-ms', 'force-trace', 'internal', 'ip-tags',
   'max-retries', 'retry-grpc-on', 'retry-on', 'upstream-alt-stat-name', 'upstream-rq-per-try-timeout-ms', 'upstream-rq-timeout-alt-response', 'upstream-rq-timeout-ms',
+  'retriable-status-codes', 'retriable-header-names', 'hedge-on-per-try-timeout',
 ].map((name) => `x-envoy-${name}`);
 
 t.test('fields that no external caller may set', async (t) => {
@@ -100,6 +101,28 @@ t.test('fields that no external caller may set', async (t) => {
   for (const name of ['x-envoy-retry-on', 'x-envoy-max-retries', 'x-envoy-internal', 'x-forwarded-client-cert']) t.equal(inner.field(name), undefined, `${name} behind it`);
   for (const name of ['x-envoy-decorator-operation', 'x-envoy-downstream-service-cluster', 'x-envoy-downstream-service-node']) t.equal(inner.field(name), 'said', `${name} behind it`);
   t.equal(identify({ useRemoteAddress: true }, E, ['X-Envoy-Other: kept', 'traceparent: 00-1']).field('x-envoy-other'), 'kept');
+});
+
+t.test('internal callers: listed, and seen without a proxy between', async (t) => {
+  const internalCidrs = ['10.0.0.0/8'];
+  const said = ['x-envoy-retry-on: 5xx', 'x-envoy-internal: forged', 'x-forwarded-client-cert: forged', 'x-request-id: mine'];
+  const cases: [changes: Partial<HttpConfig>, peer: string, received: string[], internal: boolean][] = [
+    [{ useRemoteAddress: true }, '10.1.1.1', [], true],
+    [{ useRemoteAddress: true }, E, [], false],
+    [{ useRemoteAddress: true }, '10.1.1.1', ['10.2.2.2'], false],
+    [{ useRemoteAddress: true, xffNumTrustedHops: 1 }, E, ['10.2.2.2'], false],
+    [{ useRemoteAddress: false }, '10.1.1.1', [], false],
+    [{ useRemoteAddress: false }, E, ['10.2.2.2'], true],
+    [{ useRemoteAddress: false }, E, [A], false],
+    [{ useRemoteAddress: false }, E, ['10.2.2.2', '10.3.3.3'], false],
+  ];
+  for (const [changes, peer, received, internal] of cases) {
+    const seen = identify({ ...changes, internalCidrs }, peer, [...said, ...xff(...received)]);
+    const title = `${JSON.stringify(changes)} ${peer} ${received.join()}`;
+    t.same([seen.field('x-envoy-retry-on'), seen.field('x-envoy-internal')], internal ? ['5xx', 'true'] : [undefined, undefined], title);
+    t.equal(seen.field('x-forwarded-client-cert'), undefined, title);
+    t.equal(seen.field('x-request-id') === 'mine', internal || changes.useRemoteAddress === false, title);
+  }
 });
 
 t.test('hostile lists do not cost more than they should', async (t) => {
