@@ -17,12 +17,15 @@ export class Host {
   readonly row: number;
   /** Row in the breaker table; -1: it has no limits of its own, and its requests are not counted over all workers. */
   readonly breakers: number;
+  /** Connections for requests; null until one is wanted. */
   pool: Pool | null = null;
   /** Plain TCP connections, for CONNECT; null until one is wanted. */
   tunnels: Pool | null = null;
   /** The same for requests of the high priority; null until there is one. */
   highPool: Pool | null = null;
   highTunnels: Pool | null = null;
+  /** No connection is kept for it any more. */
+  drained = false;
 
   constructor(address: Address, text: string, weight: number, places: HostPlan) {
     this.address = address;
@@ -45,6 +48,7 @@ export class Host {
 
 /** Idle connections close now, busy ones when their request is over. */
 export function drainHost(host: Host): void {
+  host.drained = true;
   host.pool?.drain();
   host.tunnels?.drain();
   host.highPool?.drain();
