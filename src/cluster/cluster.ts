@@ -4,6 +4,7 @@
 
 import type { ClusterConfig } from '../config/snapshot.ts';
 import type { FaultKind } from '../core/fault.ts';
+import type { ClusterConfig, UpstreamProtocol } from '../config/snapshot.ts';
 import type { OutBuffer } from '../core/out-buffer.ts';
 import type { Random } from '../core/random.ts';
 import type { Clock } from '../core/clock.ts';
@@ -118,11 +119,9 @@ export class Cluster {
       if (config.loadBalancing.policy === 'peakEwma') host.latency = old?.latency ?? new Latency();
       // A connection that told its host of a caller is that caller's, one that did not is nobody's: they do not mix.
       // What is held in one breaker row cannot be given back in another.
-      if (sameWay && old !== undefined && old.pool !== null && old.breakers === host.breakers) {
+      if (sameWay && old !== undefined && old.breakers === host.breakers) {
         before.delete(endpoint.text);
         host.inherit(old);
-      } else {
-        host.pool = this.makePool(config, host);
       }
       hosts.push(host);
     });
@@ -278,20 +277,27 @@ export class Cluster {
    */
   poolFor(host: Host, tunnel: boolean, high: boolean): Pool {
     const raw = tunnel && this.config.protocol !== 'http2';
-    if (!high) return raw ? (host.tunnels ??= new H1Pool(this.lane, host, true)) : host.pool!;
+    if (!high) return raw ? (host.tunnels ??= this.makePool(host, this.lane, raw)) : (host.pool ??= this.makePool(host, this.lane, raw));
     const lane = (this.highLane ??= new Lane(this, true));
-    return raw ? (host.highTunnels ??= new H1Pool(lane, host, true)) : (host.highPool ??= this.makePool(this.config, host, lane));
+    return raw ? (host.highTunnels ??= this.makePool(host, lane, raw)) : (host.highPool ??= this.makePool(host, lane, raw));
   }
 
-  makePool(config: ClusterConfig, host: Host, lane: Lane = this.lane): Pool {
-    if (this.tls !== null && this.tls.serverName === '') return new NamedPools(this, host, (at, name) => this.makeNamedPool(config, at, lane, name));
-    return this.makeNamedPool(config, host, lane, '');
+  private makePool(host: Host, lane: Lane, raw: boolean): Pool {
+    const pool = raw ? new H1Pool(lane, host, true) : this.makeHttpPool(host, lane);
+    if (host.drained) pool.drain();
+    return pool;
+  }
+
+  private makeHttpPool(host: Host, lane: Lane): Pool {
+    const { protocol } = this.config;
+    if (this.tls !== null && this.tls.serverName === '') return new NamedPools(this, host, (at, name) => this.makeNamedPool(protocol, at, lane, name));
+    return this.makeNamedPool(protocol, host, lane, '');
   }
 
   /** Those whose TLS asks for this name; '': for the one in the settings. */
-  private makeNamedPool(config: ClusterConfig, host: Host, lane: Lane, serverName: string): NamedPool {
-    if (config.protocol === 'http2') return new H2Pool(lane, host, serverName);
-    if (config.protocol === 'auto' && this.tls !== null) return new AutoPool(lane, host, serverName);
+  private makeNamedPool(protocol: UpstreamProtocol, host: Host, lane: Lane, serverName: string): NamedPool {
+    if (protocol === 'http2') return new H2Pool(lane, host, serverName);
+    if (protocol === 'auto' && this.tls !== null) return new AutoPool(lane, host, serverName);
     return new H1Pool(lane, host, false, serverName);
   }
 

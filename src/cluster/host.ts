@@ -29,12 +29,15 @@ export class Host {
   priority = 0;
   zone = '';
   metadata: Metadata = [];
+  /** Connections for requests; null until one is wanted. */
   pool: Pool | null = null;
   /** Plain TCP connections, for CONNECT; null until one is wanted. */
   tunnels: Pool | null = null;
   /** The same for requests of the high priority; null until there is one. */
   highPool: Pool | null = null;
   highTunnels: Pool | null = null;
+  /** No connection is kept for it any more. */
+  drained = false;
 
   constructor(address: Address, text: string, weight: number, places: HostPlan) {
     this.address = address;
@@ -76,6 +79,7 @@ export function placeHost(host: Host, { priority, zone, metadata }: EndpointConf
 
 /** Idle connections close now, busy ones when their request is over. */
 export function drainHost(host: Host): void {
+  host.drained = true;
   host.pool?.drain();
   host.tunnels?.drain();
   host.highPool?.drain();

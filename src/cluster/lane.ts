@@ -12,12 +12,15 @@ export class Lane {
   readonly isHigh: boolean;
   /** Row in the breaker table. */
   readonly row: number;
+  /** That of the other priority. */
+  readonly otherRow: number;
   readonly scarcity: Scarcity;
 
   constructor(cluster: Cluster, isHigh: boolean) {
     this.cluster = cluster;
     this.isHigh = isHigh;
     this.row = cluster.breakerRow + (isHigh ? 1 : 0);
+    this.otherRow = cluster.breakerRow + (isHigh ? 0 : 1);
     this.scarcity = new Scarcity(this);
   }
 

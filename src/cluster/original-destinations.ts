@@ -33,7 +33,6 @@ export class OriginalDestinations implements Picker, TimerTarget {
     let host = this.hosts.get(text);
     if (host === undefined) {
       host = new Host(address, text, 1, this.places);
-      host.pool = this.cluster.makePool(this.cluster.config, host);
       this.hosts.set(text, host);
     }
     this.picked.add(text);

@@ -41,10 +41,10 @@ export class Scarcity implements TimerTarget {
 
   /** `pool` may not open the connection that one more of its requests needs. */
   enter(pool: Pool): void {
-    const { breakers, loop } = this.lane.cluster.tools;
+    const { loop } = this.lane.cluster.tools;
     if (!this.starving.includes(pool)) {
       this.starving.push(pool);
-      breakers.addStarving(this.lane.row, 1);
+      this.countStarving(pool, 1);
       if (this.starving.length === 1) loop.timers.arm(this.timer, TICK_MS);
     }
     this.makeRoom(pool);
@@ -52,11 +52,11 @@ export class Scarcity implements TimerTarget {
 
   /** `pool` has no request left that waits without a connection on its way. */
   leave(pool: Pool): void {
-    const { breakers, loop } = this.lane.cluster.tools;
+    const { loop } = this.lane.cluster.tools;
     const i = this.starving.indexOf(pool);
     if (i < 0) return;
     this.starving.splice(i, 1);
-    breakers.addStarving(this.lane.row, -1);
+    this.countStarving(pool, -1);
     if (this.starving.length === 0) loop.timers.disarm(this.timer);
   }
 
@@ -122,6 +122,13 @@ export class Scarcity implements TimerTarget {
       const other = this.lane.poolOf(host);
       if (other !== null && other !== pool && other.closeOldestIdle()) return;
     }
+  }
+
+  /** Where hosts have limits of their own, the connection that is missed may lie idle in the other priority. */
+  private countStarving(pool: Pool, change: 1 | -1): void {
+    const { breakers } = this.lane.cluster.tools;
+    breakers.addStarving(this.lane.row, change);
+    if (pool.host.breakers >= 0) breakers.addStarving(this.lane.otherRow, change);
   }
 
   private putLast(pool: Pool): void {

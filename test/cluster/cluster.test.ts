@@ -6,7 +6,7 @@ import { TaggedStream } from '../support/tagged-stream.ts';
 
 function ask(house: FakeHouse, tag: string, host = 0): TaggedStream {
   const stream = new TaggedStream(tag);
-  house.loop.turn(() => house.clusters.get('app')!.hosts[host]!.pool!.acquire(stream));
+  house.loop.turn(() => house.clusters.get('app')!.poolFor(house.clusters.get('app')!.hosts[host]!, false, false).acquire(stream));
   return stream;
 }
 
@@ -46,7 +46,7 @@ t.test('a request chosen for a host that goes away while it waits is still serve
   const waiting = ask(house, 'waits');
   update(house, clusterConfig('app', [2]));
   const late = new TaggedStream('late');
-  house.loop.turn(() => old.pool!.acquire(late)); // picked before the change
+  house.loop.turn(() => cluster.poolFor(old, false, false).acquire(late)); // picked before the change
   for (const conn of house.loop.connects.slice()) conn.connectOk();
   for (const conn of house.loop.connects) {
     conn.receive('HTTP/1.1 204 N\r\n\r\n');
@@ -74,11 +74,29 @@ t.test('the weights and the policy of a change hold from the next pick on', asyn
 t.test('the same endpoint twice is two hosts, each with its pool', async (t) => {
   const house = new FakeHouse();
   const cluster = house.addCluster(clusterConfig('app', [1, 1]));
-  t.not(cluster.hosts[0]!.pool, cluster.hosts[1]!.pool);
-  const pools = cluster.hosts.map(({ pool }) => pool);
+  const poolsOf = (): unknown[] => cluster.hosts.map((host) => cluster.poolFor(host, false, false));
+  const pools = poolsOf();
+  t.not(pools[0], pools[1]);
   update(house, clusterConfig('app', [1, 1, 1]));
-  t.equal(new Set(cluster.hosts.map(({ pool }) => pool)).size, 3);
-  t.ok(pools.some((pool) => cluster.hosts.some((host) => host.pool === pool)));
+  const later = poolsOf();
+  t.equal(new Set(later).size, 3);
+  t.ok(pools.some((pool) => later.includes(pool)));
+});
+
+t.test('a pool that is made when its host is gone already keeps no connection', async (t) => {
+  const house = new FakeHouse();
+  const cluster = house.addCluster(clusterConfig('app', [1]));
+  const old = cluster.hosts[0]!;
+  update(house, clusterConfig('app', [2]));
+  for (const high of [false, true]) {
+    const late = new TaggedStream('late');
+    house.loop.turn(() => cluster.poolFor(old, false, high).acquire(late));
+    house.lastConnect.connectOk();
+    house.lastConnect.receive('HTTP/1.1 204 N\r\n\r\n');
+    t.equal(late.story, 'ready,head 204,end');
+    t.equal(house.lastConnect.state, 'closed');
+  }
+  t.same(house.unrest(), {});
 });
 
 t.test('endpoints that were looked up: the host of a name is the same wherever it is', async (t) => {

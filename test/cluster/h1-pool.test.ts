@@ -24,7 +24,7 @@ function stageOf(part: Partial<ClusterConfig> = {}, ports: readonly number[] = [
     cluster,
     ask(tag, host = 0) {
       const stream = new TaggedStream(tag);
-      house.loop.turn(() => cluster.hosts[host]!.pool!.acquire(stream));
+      house.loop.turn(() => cluster.poolFor(cluster.hosts[host]!, false, false).acquire(stream));
       return stream;
     },
     conn: (index) => house.loop.connects[index]!,
@@ -180,7 +180,7 @@ t.test('a request that comes in while those before it are failed has its own con
   const stage = stageOf(limits({ maxConnections: 1 }));
   const [a, b] = [stage.ask('a'), stage.ask('b')];
   const again = new TaggedStream('again');
-  a.onEvent = () => stage.cluster.hosts[0]!.pool!.acquire(again);
+  a.onEvent = () => stage.cluster.poolFor(stage.cluster.hosts[0]!, false, false).acquire(again);
   stage.conn(0).connectFail('ECONNREFUSED');
   t.same([a.story, b.story, again.story], ['failed connectFailure', 'failed connectFailure', '']);
   stage.house.loop.advance(10);
@@ -349,13 +349,13 @@ t.test('how an answer fails to come, counted as Envoy does', async (t) => {
 t.test('a request that is cancelled while it waits', async (t) => {
   const stage = stageOf();
   const [a, b] = [stage.ask('a'), stage.ask('b')];
-  stage.house.loop.turn(() => a.cancelIn(stage.cluster.hosts[0]!.pool!));
+  stage.house.loop.turn(() => a.cancelIn(stage.cluster.poolFor(stage.cluster.hosts[0]!, false, false)));
   t.equal(stage.stat(S.UP_RQ_CANCELLED), 1);
   stage.conn(0).connectOk();
   stage.conn(1).connectOk();
   t.same([a.story, b.story], ['', 'ready']);
   answer(stage.conn(0), '');
-  stage.house.loop.turn(() => b.cancelIn(stage.cluster.hosts[0]!.pool!));
+  stage.house.loop.turn(() => b.cancelIn(stage.cluster.poolFor(stage.cluster.hosts[0]!, false, false)));
   t.equal(stage.stat(S.UP_RQ_CANCELLED), 1, 'one that does not wait is not there to cancel');
   t.same(Object.keys(stage.house.unrest()), ['cluster.app upstream_cx_active', 'host app 127.0.0.1:13000 cx_active', 'cluster app cx']);
 });
@@ -392,7 +392,7 @@ t.test('a waiting request takes the connection over while the last bytes before 
 t.test('an answer that is done before its request: the connection is not used again', async (t) => {
   const stage = stageOf();
   const stream = new TaggedStream('up', { head: 'POST /up HTTP/1.1\r\nHost: o\r\nContent-Length: 100\r\n\r\n', upload: [] });
-  stage.house.loop.turn(() => stage.cluster.hosts[0]!.pool!.acquire(stream));
+  stage.house.loop.turn(() => stage.cluster.poolFor(stage.cluster.hosts[0]!, false, false).acquire(stream));
   stage.conn(0).connectOk();
   answer(stage.conn(0), 'no');
   t.equal(stream.story, 'ready,head 200,end');
@@ -402,7 +402,7 @@ t.test('an answer that is done before its request: the connection is not used ag
 
 t.test('drain: idle connections close, busy ones after their request, those who wait are served', async (t) => {
   const stage = stageOf();
-  const pool = stage.cluster.hosts[0]!.pool!;
+  const pool = stage.cluster.poolFor(stage.cluster.hosts[0]!, false, false);
   for (const tag of ['a', 'b', 'c']) stage.ask(tag);
   stage.conn(0).connectOk();
   stage.conn(1).connectOk();

@@ -20,7 +20,7 @@ function stageOf(): Stage {
   const cluster = house.addCluster();
   const ask = (stream: TaggedStream): TaggedStream => {
     house.loop.turn(() => {
-      cluster.hosts[0]!.pool!.acquire(stream);
+      cluster.poolFor(cluster.hosts[0]!, false, false).acquire(stream);
       house.out.flush();
     });
     return stream;
@@ -228,9 +228,9 @@ t.test('a head that waits for its body does not mix with what another connection
     up.writeHead(false, true);
   };
   house.loop.turn(() => {
-    cluster.hosts[0]!.pool!.acquire(held);
+    cluster.poolFor(cluster.hosts[0]!, false, false).acquire(held);
     t.equal(other.sentText, '', 'the head waits');
-    cluster.hosts[0]!.pool!.acquire(new TaggedStream('between'));
+    cluster.poolFor(cluster.hosts[0]!, false, false).acquire(new TaggedStream('between'));
     t.match(other.sentText, /^POST \/held /, 'until somebody else writes');
     held.send('late', true);
   });

@@ -104,7 +104,7 @@ t.test('interleavings', async (t) => {
       circuitBreakers: { maxConnections: 1 + random.below(3), maxPendingRequests: 20, maxRequests: 20, maxRetries: 3 },
       connections: { idleTimeoutMs: 500, maxRequests: random.below(3) === 0 ? 4 : 0 },
     }));
-    const pool = cluster.hosts[0]!.pool!;
+    const pool = cluster.poolFor(cluster.hosts[0]!, false, false);
     const hosts: EchoHost[] = [];
     const streams: TaggedStream[] = [];
     const refused = new Set<TaggedStream>();

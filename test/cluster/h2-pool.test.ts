@@ -78,7 +78,7 @@ function stageOf(part: Partial<ClusterConfig> = {}): Stage {
     cluster,
     ask(tag) {
       const stream = typeof tag === 'string' ? new TaggedStream(tag) : tag;
-      house.loop.turn(() => cluster.hosts[0]!.pool!.acquire(stream));
+      house.loop.turn(() => cluster.poolFor(cluster.hosts[0]!, false, false).acquire(stream));
       return stream;
     },
     peer: (index) => (peers[index] ??= new Peer(house.loop.connects[index]!)),
@@ -152,7 +152,7 @@ t.test('the limits of the cluster', async (t) => {
   t.ok(stage.stat(S.UP_CX_OVERFLOW) >= 1);
   host.answer(1, '');
   t.same(waiting.map(({ story }) => story), ['ready', '']);
-  stage.cluster.hosts[0]!.pool!.cancel(waiting[1]!);
+  stage.cluster.poolFor(stage.cluster.hosts[0]!, false, false).cancel(waiting[1]!);
   host.answer(3, '');
   host.answer(5, '');
   rest(t, stage, 1);

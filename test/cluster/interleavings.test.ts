@@ -44,7 +44,8 @@ class Run {
     const config = clusterConfig('app', [1, 2].slice(0, 1 + random.below(2)), {
       connectTimeoutMs: 300,
       connections: { idleTimeoutMs: this.pick([0, 200]), maxRequests: this.pick([0, 0, 2]) },
-      circuitBreakers: { maxConnections: this.limit, maxPendingRequests: this.pick([0, 3, 1024]), maxRequests: this.pick([0, 2, 1024]), maxRetries: 3 },
+      circuitBreakers: { maxConnections: this.limit, maxPendingRequests: this.pick([0, 3, 1024]), maxRequests: this.pick([0, 2, 1024]), maxRetries: 3, high: { maxConnections: this.pick([0, 1, 3]), maxPendingRequests: this.pick([0, 3]), maxRequests: this.pick([0, 2]), maxRetries: 3 } },
+      hostLimits: this.pick([null, { maxConnections: this.pick([0, 1, 2]), maxPendingRequests: 0, maxRequests: this.pick([0, 1, 3]), maxRetries: 0 }]),
     });
     for (let i = 0; i < this.pick([1, 2]); i++) {
       const house = new FakeHouse({ time: this.time, shared, seed: seed + i });
@@ -99,7 +100,7 @@ class Run {
     const head = kind === 0 ? `HEAD /${tag} HTTP/1.1\r\nHost: o\r\n\r\n` : kind === 1 ? `POST /${tag} HTTP/1.1\r\nHost: o\r\nContent-Length: 3000\r\n\r\n` : undefined;
     const stream = kind === 2 ? chunkedStream(tag) : new TaggedStream(tag, head === undefined ? {} : { head });
     worker.streams.push(stream);
-    worker.house.loop.turn(() => this.pick(worker.cluster.hosts).pool!.acquire(stream));
+    worker.house.loop.turn(() => worker.cluster.poolFor(this.pick(worker.cluster.hosts), false, random.below(4) === 0).acquire(stream));
   }
 
   private giveUp(worker: Worker): void {
@@ -108,7 +109,7 @@ class Run {
     const stream = this.pick(alive);
     worker.house.loop.turn(() => {
       if (stream.up !== null) stream.giveUp();
-      else for (const { pool } of worker.cluster.hosts) stream.cancelIn(pool!);
+      else for (const { pool, highPool } of worker.cluster.hosts) for (const one of [pool, highPool]) if (one !== null) stream.cancelIn(one);
     });
   }
 

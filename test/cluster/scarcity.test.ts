@@ -24,7 +24,7 @@ class Workers {
 
   ask(worker: number, tag: string, host = 0): TaggedStream {
     const stream = new TaggedStream(tag);
-    this.houses[worker]!.loop.turn(() => this.clusters[worker]!.hosts[host]!.pool!.acquire(stream));
+    this.houses[worker]!.loop.turn(() => this.clusters[worker]!.poolFor(this.clusters[worker]!.hosts[host]!, false, false).acquire(stream));
     return stream;
   }
 
@@ -159,6 +159,6 @@ t.test('a request that stops waiting no longer counts as one that starves', asyn
   workers.ask(0, 'a', 0);
   const b = workers.ask(0, 'b', 1);
   t.equal(workers.houses[0]!.breakers.starving(workers.clusters[0]!.breakerRow), 1);
-  workers.houses[0]!.loop.turn(() => b.cancelIn(workers.clusters[0]!.hosts[1]!.pool!));
+  workers.houses[0]!.loop.turn(() => b.cancelIn(workers.clusters[0]!.poolFor(workers.clusters[0]!.hosts[1]!, false, false)));
   t.equal(workers.houses[0]!.breakers.starving(workers.clusters[0]!.breakerRow), 0);
 });
