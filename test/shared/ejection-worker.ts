@@ -45,8 +45,19 @@ function tryOne(host: number, result: { ejected: number[]; full: number; highest
   result.highest = Math.max(result.highest, table.ejected(CLUSTER_ROW));
 }
 
-/** All hosts once, each thread in an order of its own; `churn` goes on and on, while the primary lets hosts back. */
+/** All threads at each host at one time; then everybody once more in an order of his own. */
 function race(): EjectionResult {
+  const result = { ejected: [], full: 0, highest: 0 };
+  for (let host = 0; host < hostCount; host++) {
+    meet(host);
+    tryOne(host, result);
+  }
+  for (let i = 0; i < hostCount * rounds; i++) tryOne((job.index * 5 + i) % hostCount, result);
+  return result;
+}
+
+/** On and on, while the primary lets hosts back. */
+function churn(): EjectionResult {
   const result = { ejected: [], full: 0, highest: 0 };
   meet(0);
   for (let i = 0; i < hostCount * rounds; i++) tryOne((job.index * 5 + i) % hostCount, result);
@@ -65,4 +76,4 @@ function count(): EjectionResult {
   return { ejected: found, full: 0, highest: 0 };
 }
 
-parentPort!.postMessage(job.what === 'count' ? count() : race());
+parentPort!.postMessage({ race, churn, count }[job.what]());

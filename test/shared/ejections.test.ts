@@ -57,8 +57,40 @@ async function run(job: Omit<Job, 'index' | 'hosts'>, meanwhile?: (table: HostTa
 
 const flagged = (table: HostTable, count: number): number => Array.from({ length: count }, (_, i) => isEjected(table, HOST_ROWS_AT + i)).filter(Boolean).length;
 
-t.test('eight threads that eject everybody: exactly the limit, each host once', async (t) => {
-  const [threads, hostCount] = [8, 24];
+/** Something happens between two steps of an ejection: what another thread would do there. */
+class Interrupted extends HostTable {
+  meanwhile: (() => void) | null = null;
+
+  override raise(cluster: number, host: number, flags: number): boolean {
+    const { meanwhile } = this;
+    this.meanwhile = null;
+    meanwhile?.();
+    return super.raise(cluster, host, flags);
+  }
+}
+
+t.test('two threads at one host, step by step', async (t) => {
+  const buffer = new SharedArrayBuffer(ROWS * HOST_ROW * 4);
+  const [here, there] = [new Interrupted(buffer), new HostTable(buffer)];
+  here.meanwhile = () => t.equal(ask(there, 7), 'ejected');
+  t.equal(ask(here, 7), 'already', 'the other was faster');
+  t.same([there.ejected(CLUSTER_ROW), there.counted(7, EJECTION_TIMES), there.epoch(CLUSTER_ROW)], [1, 1, 1], 'and the room is given back');
+  here.meanwhile = () => t.equal(ask(there, 8, 5, 2), 'full', 'the last room is taken for another host');
+  t.equal(ask(here, 9), 'ejected');
+  t.equal(there.ejected(CLUSTER_ROW), 2);
+});
+
+t.test('two threads that count the last failure, step by step', async (t) => {
+  const buffer = new SharedArrayBuffer(ROWS * HOST_ROW * 4);
+  const [here, there] = [new HostTable(buffer), new HostTable(buffer)];
+  const counts = [here.count(7, CONSECUTIVE_5XX), here.count(7, CONSECUTIVE_5XX), there.count(7, CONSECUTIVE_5XX)];
+  t.same(counts, [1, 2, 3], 'both have counted up to 2');
+  t.same([there.takeCount(7, CONSECUTIVE_5XX, 2), here.takeCount(7, CONSECUTIVE_5XX, 2)], [true, false]);
+  t.equal(here.counted(7, CONSECUTIVE_5XX), 0);
+});
+
+t.test('four threads that eject everybody: exactly the limit, each host once', async (t) => {
+  const [threads, hostCount] = [4, 24];
   for (const limit of [1, 7, 24]) {
     const { table, results } = await run({ what: 'race', threads, rounds: 50, hostCount, limit });
     const ejected = results.flatMap((result) => result.ejected);
