@@ -2,7 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import { RE2JS } from 're2js';
-import { HealthChecks } from './cluster/health-checks.ts';
+import { type CheckTools, HealthChecks } from './cluster/health-checks.ts';
 import { formatError } from './config/errors.ts';
 import type { CheckTools, ConfigSource, Environment, LoadResult } from './config/load.ts';
 import { loadConfig } from './config/load.ts';
@@ -171,15 +171,15 @@ function hire(snapshot: Snapshot, logger: Logger): Crew {
     memory,
     sockets: SOCKETS,
     closeDescriptors,
-    checkHealth: (log) => checkHealth(memory, log),
+    checkHealth: (tell) => checkHealth(memory, tell),
     stats: (own, published) => new StatsPages(() => ({ shared: memory, own: own(), published: published() })),
   };
 }
 
 /** The primary's own sockets: on libuv, whose loop is this thread's. */
-function checkHealth(memory: SharedState, log: (path: string, bytes: Uint8Array) => void): HealthChecks {
+function checkHealth(memory: SharedState, tell: Pick<CheckTools, 'log' | 'passed'>): HealthChecks {
   const cell = (index: number): number => memory.cell(index);
-  return new HealthChecks({ loop: createLoop('node'), time: systemTime, random: new Random(), table: memory.hostTable, cells: memory.ownCells, cell, log });
+  return new HealthChecks({ loop: createLoop('node'), time: systemTime, random: new Random(), table: memory.hostTable, cells: memory.ownCells, cell, ...tell });
 }
 
 const SOCKETS: SocketDoor = {

@@ -4,6 +4,7 @@
 //   PRE_INITIALIZING ──load, rehearse, sockets, workers──► INITIALIZING ──all committed──► LIVE ──drain──► DRAINING ──► gone
 
 import { Discovery, type LookUp } from '../cluster/discovery.ts';
+import type { CheckTools as HealthTools } from '../cluster/health-checks.ts';
 import type { LogLevel, Snapshot } from '../config/snapshot.ts';
 import type { Address } from '../core/address.ts';
 import { formatAddress } from '../core/address.ts';
@@ -54,7 +55,7 @@ export interface Crew {
   readonly sockets: SocketDoor;
   closeDescriptors(fds: readonly number[]): void;
   /** Checks the endpoints; `log` takes lines for the event logs. */
-  checkHealth(log: (path: string, bytes: Uint8Array) => void): HealthFollower;
+  checkHealth(tell: Pick<HealthTools, 'log' | 'passed'>): HealthFollower;
   stats(own: () => readonly StatLine[], published: () => Published | null): StatsSource;
 }
 
@@ -152,8 +153,11 @@ export class Primary implements AdminView {
         connections: () => memory.connections(),
       });
       const { supervisor, logger, logs, time, ticketKeys, discovery } = this;
-      const healthChecks = (this.healthChecks = this.crew.checkHealth((path, bytes) => logs.append(path, bytes)));
       const outlier = (this.outlier = this.makeOutlierDetection(memory));
+      const healthChecks = (this.healthChecks = this.crew.checkHealth({
+        log: (path, bytes) => logs.append(path, bytes),
+        passed: (cluster, host) => outlier.checkPassed(cluster, host),
+      }));
       this.publisher = new Publisher({ ...this.crew, supervisor, logger, logs, time, ticketKeys, discovery, healthChecks, onPublished: (published) => outlier.follow(published) });
       await this.startAdmin(snapshot, this.crew);
       this.phase = 'INITIALIZING';

@@ -46,6 +46,7 @@ class Checker {
     const { memory } = this;
     this.checks = new HealthChecks({
       loop: createLoop('node'), time: systemTime, random: new Random(), table: memory.hostTable, cells: memory.ownCells, cell: (index) => memory.cell(index),
+      passed: () => undefined,
       log: (_, bytes) => this.events.push(Buffer.from(bytes).toString()),
     });
     t.teardown(() => this.checks.close());

@@ -7,6 +7,7 @@ import { UP_CX_TOTAL } from '../../src/observe/stat-names.ts';
 import { SHAPES } from '../../src/observe/shapes.ts';
 import { HEALTH_AT, HEALTH_STATS } from '../../src/observe/upkeep-stats.ts';
 import type { HostTable } from '../../src/shared/host-table.ts';
+import { uneject } from '../../src/shared/ejections.ts';
 import type { Plan } from '../../src/shared/plan.ts';
 import { SharedState } from '../../src/shared/registry.ts';
 import type { FakeConn } from './fake-conn.ts';
@@ -50,6 +51,7 @@ export class HealthScene {
       table: memory.hostTable,
       cells: memory.ownCells,
       cell: (index) => memory.cell(index),
+      passed: (cluster, host) => void uneject(memory.hostTable, cluster, host),
       log: (_, bytes) => this.note(Buffer.from(bytes).toString()),
       ...tools,
     });

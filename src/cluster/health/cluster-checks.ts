@@ -24,6 +24,8 @@ export interface CheckTools {
   readonly cells: Float64Array;
   /** A counter over all threads. */
   cell(index: number): number;
+  /** An ejected host passed its check: who ejects decides what follows. @param cluster @param host rows in the table */
+  passed(cluster: number, host: number): void;
   /** A line of an event log. */
   log(path: string, bytes: Uint8Array): void;
 }
@@ -105,7 +107,8 @@ export class ClusterChecks {
     const count = (slot: number): void => {
       cells[plan.stats + HEALTH_AT + slot]!++;
     };
-    return { table, row: plan.row, healthyThreshold, unhealthyThreshold, alwaysLogFailures, clock: loop.clock, count };
+    const passed = (host: number): void => this.tools.passed(plan.row, host);
+    return { table, row: plan.row, healthyThreshold, unhealthyThreshold, alwaysLogFailures, clock: loop.clock, count, passed };
   }
 }
 

@@ -9,7 +9,6 @@ import {
 } from '../../observe/upkeep-stats.ts';
 import { HOST_DEGRADED, HOST_EXCLUDED, HOST_FAILED_ACTIVE, HOST_FAILED_OUTLIER, HOST_PENDING_ACTIVE, type HostTable } from '../../shared/host-table.ts';
 import type { HealthEvent } from './events.ts';
-import { unejectByHealth } from './uneject.ts';
 import { isCounted, type Verdict } from './verdict.ts';
 
 /** What a check has changed: nothing, something, or nothing yet. */
@@ -29,6 +28,8 @@ export interface HealthBook {
   readonly clock: { readonly now: number };
   /** One of `HEALTH_…`. */
   count(slot: number): void;
+  /** A host that outlier detection has ejected passed its check, and no check of it fails. @param host its row */
+  passed(host: number): void;
 }
 
 const WATCHED = HOST_FAILED_ACTIVE | HOST_EXCLUDED;
@@ -111,7 +112,7 @@ export class HostHealth {
     if (degraded !== ((flags & HOST_DEGRADED) !== 0) && change === UNCHANGED) change = CHANGED;
     table.lower(row, this.row, lowered);
     const after = table.flags(this.row);
-    if ((after & HOST_FAILED_OUTLIER) !== 0 && (after & HOST_FAILED_ACTIVE) === 0) unejectByHealth(table, row, this.row);
+    if ((after & HOST_FAILED_OUTLIER) !== 0 && (after & HOST_FAILED_ACTIVE) === 0) this.book.passed(this.row);
     this.book.count(HEALTH_SUCCESS);
     return change;
   }

@@ -31,9 +31,11 @@ export interface CheckScope {
 
 export function checkDocument(document: unknown, tools: CheckTools, secrets: SecretFiles): Problem[] {
   const root = new Place(document);
-  const scope: CheckScope = { problems: [], tools, secrets, clusterNames: clusterNames(root.at('clusters')), root, clusters: clustersByName(root) };
-  const scope: CheckScope = { problems: [], tools, secrets, clusterNames: clusterNames(root.at('clusters')), hashingClusters: hashingClusters(root.at('clusters')) };
-  checkClusters(root.at('clusters'), scope);
+  const places = root.at('clusters');
+  const scope: CheckScope = {
+    problems: [], tools, secrets, clusterNames: clusterNames(places), root, clusters: clustersByName(root), hashingClusters: hashingClusters(places),
+  };
+  checkClusters(places, scope);
   checkOwnPlace(scope);
   checkOverload(root.at('overload'), scope.problems);
   checkListeners(root, scope);
