@@ -285,7 +285,7 @@ export class Primary implements AdminView {
     if (snapshot.admin === null) return;
     const stats = crew.stats(() => this.ownStats(), () => this.published);
     const hook = this.options.testHooks === true ? { hook: (worker: number, action: HookAction) => this.hook(worker, action) } : {};
-    const server = new AdminServer({ view: this, stats, compile: this.options.compile, logger: this.logger, ...hook });
+    const server = new AdminServer({ view: this, stats, compile: this.options.compile, logger: this.logger, ...hook, ...(this.options.testHooks === true ? { hostTable: crew.memory.hostTable } : {}) });
     try {
       this.adminAddress = await server.listen(snapshot.admin);
     } catch (error) {
@@ -369,6 +369,10 @@ export class Primary implements AdminView {
 
   cell(index: number): number {
     return this.crew?.memory.cell(index) ?? 0;
+  }
+
+  hostFlags(row: number): number {
+    return this.crew?.memory.hostTable.flags(row) ?? 0;
   }
 
   failHealthCheck(fail: boolean): void {

@@ -7,6 +7,7 @@
 import type { EngineName, ListenerConfig, Snapshot } from '../config/snapshot.ts';
 import type { TimeSource } from '../core/clock.ts';
 import { CertificateFacts } from '../security/certificate-facts.ts';
+import type { HostTable } from '../shared/host-table.ts';
 import type { Plan } from '../shared/plan.ts';
 import type { AccessLogFiles } from './access-log-files.ts';
 import type { Published } from './admin-server.ts';
@@ -27,6 +28,7 @@ export interface SharedMemory extends WorkerMemory {
   sweep(): void;
   /** Sum of a cell over all workers. */
   cell(index: number): number;
+  readonly hostTable: HostTable;
 }
 
 export interface CheckedConfig {

@@ -4,12 +4,14 @@
 import type { ClusterConfig, ListenerConfig, Snapshot } from '../config/snapshot.ts';
 import { type Address, formatAddress } from '../core/address.ts';
 import { RES_CX, RES_PENDING, RES_RETRY, RES_RQ, type Resource } from '../shared/breaker-table.ts';
+import { HOST_DEGRADED, HOST_EXCLUDED, HOST_PENDING_ACTIVE, HOST_UNHEALTHY } from '../shared/host-table.ts';
 import type { ClusterPlan, ListenerPlan, Plan } from '../shared/plan.ts';
 import type { SharedState } from '../shared/registry.ts';
 import { CODE_NAMES } from './code-slots.ts';
 import { GRPC_STATS } from './grpc-stats.ts';
 import { LAZY_SSL, SSL_CX_ACTIVE, SSL_STATS } from './ssl-stats.ts';
 import * as S from './stat-names.ts';
+import { LB_AT, LB_STATS } from './upkeep-stats.ts';
 
 /** A stat that the primary keeps itself, under its whole name. */
 export interface OwnStat {
@@ -129,7 +131,8 @@ function clusterScope(cluster: ClusterConfig, places: ClusterPlan, shared: Share
   }
   if (cluster.tls !== null) stats.push(...sslStats(places.ssl, shared));
   for (const [method, block] of Object.entries(places.grpc)) stats.push(...grpcStats(method, block, shared));
-  stats.push(...breakerStats(places.breakers, shared), ...membershipStats(cluster, shared));
+  stats.push(...breakerStats(places.breakers, shared), ...membershipStats(cluster, places, shared));
+  stats.push(...readAll(LB_STATS, blockReader(shared, places.stats + LB_AT)));
   const label = sanitize(cluster.name);
   return {
     prefix: `cluster.${label}.`,
@@ -162,15 +165,17 @@ function breakerStats(row: number, { table }: SharedState): Stat[] {
   return stats;
 }
 
-/** Endpoints are all healthy until something checks them. */
-function membershipStats({ name: cluster, endpoints }: ClusterConfig, shared: SharedState): Stat[] {
+/** Endpoints are all healthy until something finds them to be otherwise. */
+function membershipStats({ name: cluster, type, endpoints }: ClusterConfig, { hosts }: ClusterPlan, shared: SharedState): Stat[] {
+  const flags = type === 'originalDst' ? [] : hosts.map(({ row }) => shared.hostTable.flags(row));
+  const count = (mask: number, wanted: number): number => flags.filter((flag) => (flag & mask) === wanted).length;
   const gauge = (name: string, value: number): Stat => ({ name: `membership_${name}`, kind: 'gauge', value, used: true });
   return [
     { name: 'membership_change', kind: 'counter', value: shared.memberChanges(cluster), used: true },
     gauge('total', endpoints.length),
-    gauge('healthy', endpoints.length),
-    gauge('degraded', 0),
-    gauge('excluded', 0),
+    gauge('healthy', count(HOST_UNHEALTHY | HOST_DEGRADED, 0)),
+    gauge('degraded', count(HOST_UNHEALTHY | HOST_DEGRADED, HOST_DEGRADED)),
+    gauge('excluded', flags.length - count(HOST_PENDING_ACTIVE | HOST_EXCLUDED, 0)),
   ];
 }
 

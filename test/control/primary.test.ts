@@ -14,6 +14,7 @@ import { systemTimers } from '../../src/core/host-timer.ts';
 import { ask } from '../support/ask.ts';
 import { LogProbe } from '../support/log-probe.ts';
 import { listenerConfig, snapshot, withAccessLog } from '../support/snapshots.ts';
+import { HostTable } from '../../src/shared/host-table.ts';
 
 class World {
   readonly log = new LogProbe();
@@ -33,6 +34,7 @@ class World {
   readonly memory: SharedMemory = {
     breakers: this.breakers,
     hosts: this.breakers,
+    hostTable: new HostTable(this.breakers),
     stripe: (index) => (this.stripes[index] ??= new SharedArrayBuffer(64)),
     giveBack: () => undefined,
     zeroGauges: () => undefined,

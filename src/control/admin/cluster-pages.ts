@@ -1,10 +1,11 @@
 // /clusters: each cluster's limits and each host's ledger, summed over the workers, in Envoy's two forms.
 // Primary thread; read only.
 
-import type { ClusterConfig } from '../../config/snapshot.ts';
+import type { ClusterConfig, EndpointConfig } from '../../config/snapshot.ts';
 import * as stats from '../../observe/stat-names.ts';
 import type { Answer, CompileMatcher, Page, TextMatcher } from './page.ts';
 import { json, text } from './page.ts';
+import { healthJson, healthText } from './health-flags.ts';
 import { addressJson } from './listener-pages.ts';
 import type { AdminView, Published } from './view.ts';
 
@@ -59,19 +60,19 @@ function clusterText(cluster: ClusterConfig, published: Published, view: AdminVi
   const lines = [`${name}::observability_name::${name}`];
   for (const [key, value] of limitsOf(cluster)) lines.push(`${name}::default_priority::${key}::${value}`);
   lines.push(`${name}::added_via_api::false`);
-  cluster.endpoints.forEach((endpoint, i) => {
+  byPriority(cluster).forEach(([i, endpoint]) => {
     const host = `${name}::${endpoint.text}`;
     const row = published.plan.clusters[name]?.hosts[i]?.cells;
     for (const [key, offset] of HOST_LINES) lines.push(`${host}::${key}::${row === undefined ? 0 : view.cell(row + offset)}`);
     lines.push(
       `${host}::hostname::`,
-      `${host}::health_flags::healthy`,
+      `${host}::health_flags::${healthText(flagsOf(cluster, i, published, view))}`,
       `${host}::weight::${endpoint.weight}`,
       `${host}::region::`,
-      `${host}::zone::`,
+      `${host}::zone::${endpoint.zone}`,
       `${host}::sub_zone::`,
       `${host}::canary::false`,
-      `${host}::priority::0`,
+      `${host}::priority::${endpoint.priority}`,
       `${host}::success_rate::-1`,
       `${host}::local_origin_success_rate::-1`,
     );
@@ -80,7 +81,7 @@ function clusterText(cluster: ClusterConfig, published: Published, view: AdminVi
 }
 
 function clusterJson(cluster: ClusterConfig, published: Published, view: AdminView): object {
-  const hosts = cluster.endpoints.map((endpoint, i) => {
+  const hosts = byPriority(cluster).map(([i, endpoint]) => {
     const row = published.plan.clusters[cluster.name]?.hosts[i]?.cells;
     const lines = [...HOST_LINES].sort((a, b) => Number(a[2]) - Number(b[2]));
     return {
@@ -90,9 +91,10 @@ function clusterJson(cluster: ClusterConfig, published: Published, view: AdminVi
         const value = row === undefined ? 0 : view.cell(row + offset);
         return { ...(gauge ? { type: 'GAUGE' } : {}), ...(value === 0 ? {} : { value: String(value) }), name };
       }),
-      health_status: { eds_health_status: 'HEALTHY' },
+      health_status: healthJson(flagsOf(cluster, i, published, view)),
       weight: endpoint.weight,
-      locality: {},
+      ...(endpoint.priority === 0 ? {} : { priority: endpoint.priority }),
+      locality: endpoint.zone === '' ? {} : { zone: endpoint.zone },
     };
   });
   return {
@@ -101,6 +103,17 @@ function clusterJson(cluster: ClusterConfig, published: Published, view: AdminVi
     circuit_breakers: { thresholds: [Object.fromEntries(limitsOf(cluster))] },
     observability_name: cluster.name,
   };
+}
+
+/** With their places in the list. */
+function byPriority({ endpoints }: ClusterConfig): [place: number, endpoint: EndpointConfig][] {
+  return [...endpoints.entries()].sort(([, a], [, b]) => a.priority - b.priority);
+}
+
+/** In the host table. */
+function flagsOf({ name }: ClusterConfig, place: number, { plan }: Published, view: AdminView): number {
+  const row = plan.clusters[name]?.hosts[place]?.row;
+  return row === undefined ? 0 : view.hostFlags(row);
 }
 
 function limitsOf(cluster: ClusterConfig): [name: string, limit: number][] {

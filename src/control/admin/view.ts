@@ -36,6 +36,8 @@ export interface AdminView {
   logLevel: LogLevel;
   /** Sum of a cell over all workers. */
   cell(index: number): number;
+  /** What is known of a host, by its row in the host table. */
+  hostFlags(row: number): number;
   /** Makes `/ready` say no, or tell the truth again, while traffic goes on. */
   failHealthCheck(fail: boolean): void;
   /** Stops accepting; the process goes on. */
