@@ -2,6 +2,7 @@
 // The command: calls the one function that does the work, and decides what is printed and how the process ends:
 // 0 done, 1 the configuration or the machine stands against it, 2 the arguments are wrong.
 
+import { describeHosts } from './cluster/explain-hosts.ts';
 import { formatAddress } from './core/address.ts';
 import type { Address } from './core/address.ts';
 import { schemaReport, validateReport } from './config/report.ts';
@@ -11,8 +12,7 @@ import { readArguments, USAGE, UsageError } from './control/arguments.ts';
 import { isLogLevel, Logger, messageOf } from './control/log.ts';
 import { StartError } from './control/primary.ts';
 import { Signals } from './control/signals.ts';
-import { createProxy, explain, loadPlace, packageVersion, rehearse } from './main.ts';
-import type { Explanation } from './route/explain.ts';
+import { createProxy, explain, type FullExplanation, loadPlace, packageVersion, rehearse } from './main.ts';
 import { formatExplanation } from './route/explain.ts';
 
 type Command = (given: Arguments) => Promise<number> | number;
@@ -57,11 +57,11 @@ async function explainCommand({ config, method, url, headers, from, json }: Argu
   const result = await loadPlace({ file: config }, process.env);
   if (!result.ok) return print(validateReport(result));
   const explanation = ask(result.snapshot, { method, url, headers, from });
-  const stdout = json ? `${JSON.stringify(explanation, null, 2)}\n` : formatExplanation(explanation);
+  const stdout = json ? `${JSON.stringify(explanation, null, 2)}\n` : `${formatExplanation(explanation)}${explanation.hosts.flatMap(describeHosts).map((line) => `${line}\n`).join('')}`;
   return print({ exitCode: 0, stdout, stderr: '' });
 }
 
-function ask(snapshot: Snapshot, question: Parameters<typeof explain>[2]): Explanation {
+function ask(snapshot: Snapshot, question: Parameters<typeof explain>[2]): FullExplanation {
   try {
     return explain(snapshot, process.env, question);
   } catch (error) {

@@ -2,7 +2,8 @@
 
 import { readFileSync } from 'node:fs';
 import { RE2JS } from 're2js';
-import { type CheckTools, HealthChecks } from './cluster/health-checks.ts';
+import { explainHosts, type HostsReport } from './cluster/explain-hosts.ts';
+import { type CheckTools as HealthTools, HealthChecks } from './cluster/health-checks.ts';
 import { formatError } from './config/errors.ts';
 import type { CheckTools, ConfigSource, Environment, LoadResult } from './config/load.ts';
 import { loadConfig } from './config/load.ts';
@@ -103,15 +104,30 @@ async function rehearseUws(snapshot: Snapshot, warn: (text: string) => void): Pr
   return errors;
 }
 
+/** With the hosts that the request could meet. */
+export interface FullExplanation extends Explanation {
+  readonly hosts: readonly HostsReport[];
+}
+
 /** @throws StartError for a configuration that does not compile, Error with a sentence for a URL that cannot be read. */
-export function explain(snapshot: Snapshot, environment: Environment, question: Question): Explanation {
+export function explain(snapshot: Snapshot, environment: Environment, question: Question): FullExplanation {
   const { tables, errors } = compileAll(snapshot, environment);
   if (errors.length > 0) throw new StartError(errors);
-  return explainRequest(snapshot.listeners, tables, question, (path, { http }) => {
+  const explanation = explainRequest(snapshot.listeners, tables, question, (path, { http }) => {
     const clean = cleanPath(path, http);
     if (clean === '') return { path, refusal: 'the path is refused (path_normalization_failed): the answer is 400' };
     if (needsRedirect(path, http)) return { path: clean, refusal: `the path holds an escaped slash: the answer is 307 to ${clean}` };
     return { path: clean, refusal: '' };
+  });
+  return { ...explanation, hosts: hostsOf(snapshot, explanation) };
+}
+
+/** Of every cluster that the request may go to. */
+function hostsOf({ clusters }: Snapshot, { routes }: Explanation): HostsReport[] {
+  return routes.flatMap(({ outcome }) => {
+    if (outcome?.kind !== 'forward') return [];
+    const { subset } = outcome;
+    return outcome.clusters.flatMap(({ name }) => clusters.filter((cluster) => cluster.name === name).map((cluster) => explainHosts(cluster, subset)));
   });
 }
 
@@ -177,7 +193,7 @@ function hire(snapshot: Snapshot, logger: Logger): Crew {
 }
 
 /** The primary's own sockets: on libuv, whose loop is this thread's. */
-function checkHealth(memory: SharedState, tell: Pick<CheckTools, 'log' | 'passed'>): HealthChecks {
+function checkHealth(memory: SharedState, tell: Pick<HealthTools, 'log' | 'passed'>): HealthChecks {
   const cell = (index: number): number => memory.cell(index);
   return new HealthChecks({ loop: createLoop('node'), time: systemTime, random: new Random(), table: memory.hostTable, cells: memory.ownCells, cell, ...tell });
 }

@@ -7,8 +7,8 @@ export function subsetKey(metadata: Metadata | null): string {
   return metadata === null ? '' : JSON.stringify(metadata);
 }
 
-export function parseSubsetKey(key: string): Metadata {
-  return key === '' ? [] : (JSON.parse(key) as Metadata);
+export function parseSubsetKey(key: string): Metadata | null {
+  return key === '' ? null : (JSON.parse(key) as Metadata);
 }
 
 /** The part of `metadata` with these keys (sorted), or null where one is not there. */
@@ -20,4 +20,9 @@ export function metadataOf(metadata: Metadata, keys: readonly string[]): Metadat
 /** Is all of `wanted` in there, with the same values? */
 export function hasMetadata(metadata: Metadata, wanted: Metadata): boolean {
   return wanted.every(([key, value]) => metadata.some((pair) => pair[0] === key && pair[1] === value));
+}
+
+/** For people. */
+export function describeMetadata(metadata: Metadata): string {
+  return metadata.map(([key, value]) => `${key} = ${JSON.stringify(value)}`).join(', ');
 }

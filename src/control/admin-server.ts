@@ -7,6 +7,7 @@ import { createServer, request } from 'node:http';
 import type { Address } from '../core/address.ts';
 import { actionPages } from './admin/action-pages.ts';
 import { hookPages } from './admin/hook-pages.ts';
+import { hostHookPages } from './admin/host-hook.ts';
 import { certPages } from './admin/cert-page.ts';
 import { clusterPages } from './admin/cluster-pages.ts';
 import { configPages } from './admin/config-page.ts';
@@ -19,6 +20,7 @@ import { statsPages } from './admin/stats-pages.ts';
 import { statusPages } from './admin/status-pages.ts';
 import type { AdminView } from './admin/view.ts';
 import type { Logger } from './log.ts';
+import type { HostTable } from '../shared/host-table.ts';
 import type { HookAction } from './worker-messages.ts';
 
 export type { CompileMatcher, TextMatcher } from './admin/page.ts';
@@ -34,6 +36,8 @@ export interface AdminServerOptions {
   readonly hook?: (worker: number, action: HookAction) => void;
   /** For tests: what stands in for the memory that is measured. */
   readonly pressure?: (share: number | null) => void;
+  /** For tests: whose flags they may set. */
+  readonly hostTable?: HostTable;
 }
 
 /** Nobody has a reason to send more than a query. */
@@ -61,6 +65,7 @@ export class AdminServer {
       ...statsPages(stats, compile),
       ...actionPages(view),
       ...(options.hook === undefined ? [] : hookPages(options.hook, options.pressure)),
+      ...(options.hostTable === undefined ? [] : hostHookPages(view, options.hostTable)),
     ];
     this.pages = new Map(all.map((page) => [page.path, page]));
     this.server = createServer(

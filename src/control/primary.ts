@@ -334,7 +334,7 @@ export class Primary implements AdminView {
   private async startAdmin(snapshot: Snapshot, crew: Crew): Promise<void> {
     if (snapshot.admin === null) return;
     const stats = crew.stats(() => this.ownStats(), () => this.published);
-    const hook = this.options.testHooks === true ? { hook: (worker: number, action: HookAction) => this.hook(worker, action), pressure: (share: number | null) => this.overload?.inject(share) } : {};
+    const hook = this.options.testHooks === true ? { hook: (worker: number, action: HookAction) => this.hook(worker, action), pressure: (share: number | null) => this.overload?.inject(share), hostTable: crew.memory.hostTable } : {};
     const server = new AdminServer({ view: this, stats, compile: this.options.compile, logger: this.logger, ...hook });
     try {
       this.adminAddress = await server.listen(snapshot.admin);
@@ -428,6 +428,10 @@ export class Primary implements AdminView {
 
   outlierFigures(cluster: string): OutlierFigures | null {
     return this.outlier?.figuresOf(cluster) ?? null;
+  }
+
+  hostFlags(row: number): number {
+    return this.crew?.memory.hostTable.flags(row) ?? 0;
   }
 
   failHealthCheck(fail: boolean): void {

@@ -15,7 +15,7 @@ import { healthStats } from './health-stats.ts';
 import { LAZY_SSL, SSL_CX_ACTIVE, SSL_STATS } from './ssl-stats.ts';
 import { gradientStats, LIMIT_FAMILIES } from './limit-stats.ts';
 import * as S from './stat-names.ts';
-import { OUTLIER_AT, OUTLIER_STATS, RETRY_AT, RETRY_STATS, UPDATE_AT, UPDATE_STATS } from './upkeep-stats.ts';
+import { LB_AT, LB_STATS, OUTLIER_AT, OUTLIER_STATS, RETRY_AT, RETRY_STATS, UPDATE_AT, UPDATE_STATS } from './upkeep-stats.ts';
 
 /** A stat that the primary keeps itself, under its whole name. */
 export interface OwnStat {
@@ -147,6 +147,7 @@ function clusterScope(cluster: ClusterConfig, places: ClusterPlan, shared: Share
   const { circuitBreakers } = cluster;
   stats.push(...breakerStats('default', places.breakers, circuitBreakers.retryBudget ?? null, shared));
   stats.push(...breakerStats('high', places.breakers + 1, circuitBreakers.high?.retryBudget ?? null, shared));
+  stats.push(...readAll(LB_STATS, blockReader(shared, places.stats + LB_AT)));
   const label = sanitize(cluster.name);
   return {
     prefix: `cluster.${label}.`,

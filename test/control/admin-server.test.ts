@@ -4,6 +4,7 @@ import { existsSync, linkSync, mkdtempSync, readFileSync, rmSync } from 'node:fs
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
+import { HOST_DEGRADED, HOST_EXCLUDED, HOST_FAILED_ACTIVE, HOST_FAILED_OUTLIER, HOST_PENDING_ACTIVE } from '../../src/shared/host-table.ts';
 import type { AdminView, StatsQuery } from '../../src/control/admin-server.ts';
 import { AdminServer } from '../../src/control/admin-server.ts';
 import type { OutlierFigures } from '../../src/control/outlier/outlier-detection.ts';
@@ -28,6 +29,7 @@ class FakeView implements AdminView {
   certificates = new CertificateFacts({ listeners: [], clusters: [] });
   logLevel: LogLevel = 'info';
   book: string[] = [];
+  flags: Record<number, number> = {};
   published: AdminView['published'];
   constructor(config: Snapshot = snapshot()) {
     this.published = {
@@ -51,6 +53,9 @@ class FakeView implements AdminView {
   }
   outlierFigures(): OutlierFigures | null {
     return this.figures;
+  }
+  hostFlags(row: number): number {
+    return this.flags[row] ?? 0;
   }
   failHealthCheck(fail: boolean): void {
     this.book.push(`fail ${fail}`);
@@ -131,6 +136,29 @@ t.test('/clusters can be filtered, and shows an unlimited breaker as the largest
   t.notMatch(body, /^b::/m);
   const bad = await get('/clusters?filter=(');
   t.same([bad.status, bad.body], [400, 'Invalid re2 regex']);
+});
+
+t.test('/clusters: what is wrong with a host, where it belongs; by priority', async (t) => {
+  const [first, second] = clusterConfig('app', [13_000, 13_001]).endpoints;
+  const view = new FakeView(snapshot({ clusters: [clusterConfig('app', [], { endpoints: [{ ...first!, priority: 1, zone: 'b' }, second!] })] }));
+  view.published = { ...view.published!, plan: { ...view.published!.plan, clusters: { app: { ...view.published!.plan.clusters['app']!, hosts: [{ cells: ROW, row: 1, breakers: -1 }, { cells: ROW, row: 2, breakers: -1 }] } } } };
+  view.flags = { 1: HOST_FAILED_ACTIVE | HOST_EXCLUDED | HOST_DEGRADED, 2: HOST_FAILED_OUTLIER | HOST_PENDING_ACTIVE };
+  const { get } = await setUp(t, view);
+  const shown = (await get('/clusters')).body.split('\n').filter((line) => /::(health_flags|zone|priority)::/.test(line));
+  // Names and order are those of Envoy 1.40.
+  t.same(shown, [
+    'app::127.0.0.1:13001::health_flags::/failed_outlier_check/pending_active_hc',
+    'app::127.0.0.1:13001::zone::',
+    'app::127.0.0.1:13001::priority::0',
+    'app::127.0.0.1:13000::health_flags::/failed_active_hc/degraded_active_hc/excluded_via_immediate_hc_fail',
+    'app::127.0.0.1:13000::zone::b',
+    'app::127.0.0.1:13000::priority::1',
+  ]);
+  const { cluster_statuses: [{ host_statuses: hosts }] } = JSON.parse((await get('/clusters?format=json')).body) as { cluster_statuses: [{ host_statuses: Record<string, unknown>[] }] };
+  t.equal(JSON.stringify(hosts[0]!['health_status']), '{"failed_outlier_check":true,"eds_health_status":"HEALTHY","pending_active_hc":true}');
+  t.equal(JSON.stringify(hosts[1]!['health_status']), '{"failed_active_health_check":true,"eds_health_status":"HEALTHY","failed_active_degraded_check":true,"excluded_via_immediate_hc_fail":true}');
+  t.match(JSON.stringify(hosts[1]), '"weight":1,"priority":1,"locality":{"zone":"b"}');
+  t.notOk('priority' in hosts[0]!);
 });
 
 t.test('/listeners in both forms, unix sockets too', async (t) => {

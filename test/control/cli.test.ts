@@ -103,6 +103,17 @@ t.test('explain: text and JSON; the path as the listener would route it', async 
   t.match(bad, { code: 1, stdout: '', stderr: /bad3\.json:1:/ });
 });
 
+t.test('explain: the hosts that the request could meet', async (t) => {
+  const endpoints = [{ address: '127.0.0.1:1', metadata: { version: 'v1' } }, { address: '127.0.0.1:2', metadata: { version: 'v2' } }];
+  const clusters = [{ name: 'app', endpoints, loadBalancing: { subsets: [['version']] } }];
+  const routes = [{ match: { prefix: '/' }, forward: { cluster: 'app', subset: { version: 'v2' } } }];
+  const at = file('hosts.json', config({ clusters, listeners: [{ address: '127.0.0.1:8080', http: { routes } }] }));
+  const [text, json] = await Promise.all([runCommand(['explain', '-c', at, 'GET', '/']), runCommand(['explain', '--json', '-c', at, 'GET', '/'])]);
+  t.match(text!.stdout, /\n {2}asks for endpoints with version = "v2"\n/);
+  t.match(text!.stdout, /\ncluster "app" \(roundRobin\): 1 of 2 endpoints\n {2}the subset version = "v2"\n {2}priority 0: 1 endpoint\n {4}127\.0\.0\.1:2\n$/);
+  t.match(JSON.parse(json!.stdout), { hosts: [{ cluster: 'app', policy: 'roundRobin', hosts: 1, endpoints: 2, levels: [{ priority: 0, list: [{ address: '127.0.0.1:2' }] }] }] });
+});
+
 t.test('schema', async (t) => {
   const { code, stdout } = await runCommand(['schema']);
   t.equal(code, 0);

@@ -2,13 +2,14 @@
 // Finds the subset that a request asks for, or what it falls back to, and has its picker choose. Worker thread; swapped whole,
 // but a subset's own picker is made when the first request asks for it.
 
-import type { SubsetFallback, SubsetsConfig } from '../../config/snapshot.ts';
-import { metadataOf, parseSubsetKey, subsetKey } from '../../config/subset-key.ts';
+import type { SubsetsConfig } from '../../config/snapshot.ts';
+import { parseSubsetKey, subsetKey } from '../../config/subset-key.ts';
 import type { StreamRecord } from '../../core/stream.ts';
 import { LB_AT, LB_SUBSETS_FALLBACK, LB_SUBSETS_SELECTED } from '../../observe/upkeep-stats.ts';
 import type { Host } from '../host.ts';
 import type { Picker } from '../pick.ts';
 import type { Group } from './group.ts';
+import { chooseSubset } from './subset-choice.ts';
 
 /** What asking for one key comes to. */
 interface Way {
@@ -58,21 +59,12 @@ export class SubsetPicker implements Picker {
   }
 
   private wayOf(key: string): Way {
-    const { byKey, config } = this.subsets;
-    const group = byKey.get(key);
-    if (group !== undefined) return { picker: this.pickerOf(group), counts: LB_SUBSETS_SELECTED };
-    const asked = parseSubsetKey(key);
-    const keys = asked.map(([name]) => name);
-    const selector = config.selectors.find((one) => one.keys.length === keys.length && one.keys.every((name, i) => name === keys[i]));
-    const own = selector?.fallback ?? null;
-    if (own === null) return this.fallback(config.fallback, LB_SUBSETS_FALLBACK);
-    if (own !== 'keysSubset') return this.fallback(own, -1);
-    return this.wayOf(subsetKey(metadataOf(asked, selector!.fallbackKeys)!));
-  }
-
-  private fallback(to: SubsetFallback, counts: number): Way {
-    if (to === 'none') return NO_WAY;
-    return { picker: this.pickerOf(to === 'anyEndpoint' ? this.subsets.any : this.subsets.defaults), counts };
+    const { byKey, config, any, defaults } = this.subsets;
+    const choice = chooseSubset(config, parseSubsetKey(key), (one) => byKey.has(one));
+    if (choice.kind === 'subset') return { picker: this.pickerOf(byKey.get(subsetKey(choice.metadata))!), counts: LB_SUBSETS_SELECTED };
+    if (choice.to === 'none') return NO_WAY;
+    // As in Envoy a fallback of a list of keys is not counted.
+    return { picker: this.pickerOf(choice.to === 'anyEndpoint' ? any : defaults), counts: choice.own ? -1 : LB_SUBSETS_FALLBACK };
   }
 
   private pickerOf(group: Group): Picker {

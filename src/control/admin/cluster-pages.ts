@@ -1,11 +1,12 @@
 // /clusters: each cluster's limits and each host's ledger, summed over the workers, in Envoy's two forms.
 // Primary thread; read only.
 
-import type { BreakerLimits, ClusterConfig } from '../../config/snapshot.ts';
+import type { BreakerLimits, ClusterConfig, EndpointConfig } from '../../config/snapshot.ts';
 import { formatAddress } from '../../core/address.ts';
 import * as stats from '../../observe/stat-names.ts';
 import type { Answer, CompileMatcher, Page, TextMatcher } from './page.ts';
 import { json, text } from './page.ts';
+import { healthJson, healthText } from './health-flags.ts';
 import { addressJson } from './listener-pages.ts';
 import type { AdminView, Published } from './view.ts';
 
@@ -63,19 +64,19 @@ function clusterText(cluster: ClusterConfig, published: Published, view: AdminVi
   for (const [key, value] of limitsOf(highLimits(cluster))) lines.push(`${name}::high_priority::${key}::${value}`);
   lines.push(`${name}::added_via_api::false`);
   const successRate = (i: number, local: boolean): number => view.successRate(name, published.plan.clusters[name]?.hosts[i]?.row ?? -1, local);
-  cluster.endpoints.forEach((endpoint, i) => {
+  byPriority(cluster).forEach(([i, endpoint]) => {
     const host = `${name}::${endpoint.hostname === '' ? endpoint.text : formatAddress(endpoint.address)}`;
     const row = published.plan.clusters[name]?.hosts[i]?.cells;
     for (const [key, offset] of HOST_LINES) lines.push(`${host}::${key}::${row === undefined ? 0 : view.cell(row + offset)}`);
     lines.push(
       `${host}::hostname::${endpoint.hostname}`,
-      `${host}::health_flags::healthy`,
+      `${host}::health_flags::${healthText(flagsOf(cluster, i, published, view))}`,
       `${host}::weight::${endpoint.weight}`,
       `${host}::region::`,
-      `${host}::zone::`,
+      `${host}::zone::${endpoint.zone}`,
       `${host}::sub_zone::`,
       `${host}::canary::false`,
-      `${host}::priority::0`,
+      `${host}::priority::${endpoint.priority}`,
       `${host}::success_rate::${successRate(i, false)}`,
       `${host}::local_origin_success_rate::${successRate(i, true)}`,
     );
@@ -86,7 +87,7 @@ function clusterText(cluster: ClusterConfig, published: Published, view: AdminVi
 function clusterJson(cluster: ClusterConfig, published: Published, view: AdminView): object {
   const successRate = (i: number, local: boolean): number => view.successRate(cluster.name, published.plan.clusters[cluster.name]?.hosts[i]?.row ?? -1, local);
   const figures = view.outlierFigures(cluster.name);
-  const hosts = cluster.endpoints.map((endpoint, i) => {
+  const hosts = byPriority(cluster).map(([i, endpoint]) => {
     const row = published.plan.clusters[cluster.name]?.hosts[i]?.cells;
     const lines = [...HOST_LINES].sort((a, b) => Number(a[2]) - Number(b[2]));
     return {
@@ -96,7 +97,7 @@ function clusterJson(cluster: ClusterConfig, published: Published, view: AdminVi
         const value = row === undefined ? 0 : view.cell(row + offset);
         return { ...(gauge ? { type: 'GAUGE' } : {}), ...(value === 0 ? {} : { value: String(value) }), name };
       }),
-      health_status: { eds_health_status: 'HEALTHY' },
+      health_status: healthJson(flagsOf(cluster, i, published, view)),
       ...percentJson('success_rate', successRate(i, false)),
       weight: endpoint.weight,
       ...(endpoint.hostname === '' ? {} : { hostname: endpoint.hostname }),
@@ -118,6 +119,17 @@ function clusterJson(cluster: ClusterConfig, published: Published, view: AdminVi
 
 function highLimits({ circuitBreakers }: ClusterConfig): BreakerLimits {
   return circuitBreakers.high ?? circuitBreakers;
+}
+
+/** With their places in the list. */
+function byPriority({ endpoints }: ClusterConfig): [place: number, endpoint: EndpointConfig][] {
+  return [...endpoints.entries()].sort(([, a], [, b]) => a.priority - b.priority);
+}
+
+/** In the host table. */
+function flagsOf({ name }: ClusterConfig, place: number, { plan }: Published, view: AdminView): number {
+  const row = plan.clusters[name]?.hosts[place]?.row;
+  return row === undefined ? 0 : view.hostFlags(row);
 }
 
 /** A retry budget shows, as in Envoy, what it allows now: here, of an idle cluster. */

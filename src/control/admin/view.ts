@@ -41,6 +41,8 @@ export interface AdminView {
   successRate(cluster: string, host: number, local: boolean): number;
   /** null: the cluster has no outlier detection. */
   outlierFigures(cluster: string): OutlierFigures | null;
+  /** What is known of a host, by its row in the host table. */
+  hostFlags(row: number): number;
   /** Makes `/ready` say no, or tell the truth again, while traffic goes on. */
   failHealthCheck(fail: boolean): void;
   /** Stops accepting; the process goes on. */

@@ -1,5 +1,7 @@
 // What a matched route would do with a request: for people. Any thread; pure; not for the road.
 
+import type { Metadata } from '../../config/snapshot.ts';
+import { describeMetadata, parseSubsetKey } from '../../config/subset-key.ts';
 import { ROUTE_FORWARD, ROUTE_REDIRECT } from '../compiled-route.ts';
 import type { CompiledRoute } from '../compiled-route.ts';
 import { clusterFromHeader } from '../random-choice.ts';
@@ -14,6 +16,8 @@ export type Outcome =
       readonly clusters: readonly { readonly name: string; readonly percent: number }[];
       /** The header that names the cluster, or null. */
       readonly clusterHeader: string | null;
+      /** Which hosts of the cluster may be chosen; null: the route does not say. */
+      readonly subset: Metadata | null;
       readonly path: string;
       /** The Host sent upstream; null: the chosen endpoint's own. */
       readonly host: string | null;
@@ -33,6 +37,7 @@ export function outcomeOf(route: CompiledRoute, request: RoutedRequest): Outcome
     kind: 'forward',
     clusters: clustersOf(route, request),
     clusterHeader: route.clusterHeader === '' ? null : route.clusterHeader,
+    subset: parseSubsetKey(route.subset),
     path: fromByteString(rewritePath(route, request) ?? request.path),
     host: route.hostFromUpstream ? null : host,
     timeoutMs: route.timeoutMs,
@@ -55,6 +60,7 @@ export function describeOutcome(outcome: Outcome, request: RoutedRequest): strin
   if (outcome.kind === 'redirect') return [`answers ${outcome.status} with location ${outcome.location}`];
   if (outcome.kind === 'respond') return [`answers ${outcome.status} with a body of ${outcome.bodyBytes} bytes`];
   const lines = [describeClusters(outcome)];
+  if (outcome.subset !== null) lines.push(`asks for endpoints with ${describeMetadata(outcome.subset)}`);
   if (outcome.path !== request.path) lines.push(`the path goes up as ${quote(outcome.path)}`);
   if (outcome.host === null) lines.push("the host goes up as the chosen endpoint's name");
   else if (outcome.host !== request.authority) lines.push(`the host goes up as ${quote(outcome.host)}`);
