@@ -182,21 +182,19 @@ export class Journey extends Filtered implements TimerTarget {
   }
 
   responseData(buf: Buffer, start: number, end: number, last: boolean): void {
-    if (last && this.isGrpc) noteAnswerEnd(this);
-    if (this.chain !== null && this.resBody !== BODY_TUNNEL) {
-      buf = this.chain.responseData(this, buf.subarray(start, end), last);
-      start = 0;
-      end = buf.length;
-    }
     if (last) {
+      if (this.isGrpc) noteAnswerEnd(this);
       this.answerDone = true;
+      // First of all: the upstream's connection is free already, and no filter may pause it any more.
       if (this.resBody !== BODY_TUNNEL || this.requestDone) this.attemptEnded(this.runtime.tools.clock.now);
-      if (this.chain !== null && this.resBody !== BODY_TUNNEL && !this.chain.last) {
-        this.keepEnd();
-        last = false;
-      }
     }
-    this.sendDown(buf, start, end, last);
+    if (this.chain === null || this.resBody === BODY_TUNNEL) {
+      this.sendDown(buf, start, end, last);
+      return;
+    }
+    const bytes = this.chain.responseData(this, buf.subarray(start, end), last);
+    if (last && !this.chain.last) this.keepEnd();
+    this.sendDown(bytes, 0, bytes.length, this.chain.last);
   }
 
   protected sendDown(buf: Buffer, start: number, end: number, last: boolean): void {

@@ -58,7 +58,7 @@ t.test('however long it sleeps, it is full and not more when it wakes', async (t
     for (let sleep = Math.max(1, fullAfter * 2); sleep < 4e10; sleep *= 1.37) {
       const start = 1e9 + sleep / 3;
       const tokens = bucket(shape, start);
-      t.equal(tokens.takeUpTo(MAX_BUCKET_TOKENS, start), shape.maxTokens) || t.comment(shape, sleep);
+      t.equal(tokens.takeUpTo(MAX_BUCKET_TOKENS, start), shape.maxTokens);
       if (tokens.tokens(start + sleep) !== shape.maxTokens || tokens.takeUpTo(MAX_BUCKET_TOKENS, start + sleep) !== shape.maxTokens || tokens.tryTake(start + sleep)) {
         t.fail(`${JSON.stringify(shape)} after ${sleep} ms`);
       }
