@@ -182,6 +182,7 @@ export class Journey extends Filtered implements TimerTarget {
   }
 
   responseData(buf: Buffer, start: number, end: number, last: boolean): void {
+    if (this.heardAt > 0) this.heardAt = this.runtime.tools.clock.now;
     if (last) {
       if (this.isGrpc) noteAnswerEnd(this);
       this.answerDone = true;
@@ -200,7 +201,6 @@ export class Journey extends Filtered implements TimerTarget {
   protected sendDown(buf: Buffer, start: number, end: number, last: boolean): void {
     this.bytesSent += end - start;
     this.lastActive = this.runtime.tools.clock.now;
-    if (this.heardAt > 0) this.heardAt = this.lastActive;
     // With `last` the journey may be over, and another one, when this returns.
     if (!this.down!.writeData(buf, start, end, last) && !last) this.pauseUp();
   }
