@@ -3,7 +3,8 @@
 
 import { AccessLogBatch } from './observe/access-log-batch.ts';
 import { Cluster, type ClusterTools } from './cluster/cluster.ts';
-import type { ClusterConfig, HttpListenerConfig, ListenerConfig, Snapshot, TcpListenerConfig } from './config/snapshot.ts';
+import type { ClusterConfig } from './config/cluster-snapshot.ts';
+import type { HttpListenerConfig, ListenerConfig, Snapshot, TcpListenerConfig } from './config/snapshot.ts';
 import type { ClusterEndpoints, FromWorker, ListenSocket, PrepareMessage } from './control/worker-messages.ts';
 import type { Address } from './core/address.ts';
 import { OutBuffer } from './core/out-buffer.ts';

@@ -2,7 +2,7 @@
 // A cluster whose content hash did not change survives a reload with its pools; a changed one keeps the pools of the
 // hosts that stayed, and a removed one drains.
 
-import type { ClusterConfig, UpstreamProtocol } from '../config/snapshot.ts';
+import type { ClusterConfig, UpstreamProtocol } from '../config/cluster-snapshot.ts';
 import type { FaultKind } from '../core/fault.ts';
 import type { OutBuffer } from '../core/out-buffer.ts';
 import type { Random } from '../core/random.ts';

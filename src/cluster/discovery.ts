@@ -4,7 +4,7 @@
 //   warm ──► resolve, delivery ─┬─► commit: these clusters are looked up from now on, others no more
 //                               └─► abandon
 
-import type { ClusterConfig } from '../config/snapshot.ts';
+import type { ClusterConfig } from '../config/cluster-snapshot.ts';
 import { UPDATE_AT } from '../observe/upkeep-stats.ts';
 import type { Plan } from '../shared/plan.ts';
 import { DnsCluster, keyOf } from './dns/dns-cluster.ts';

@@ -2,7 +2,7 @@
 // Any thread; pure.
 
 import { DEFAULTS } from '../config/defaults.ts';
-import type { ClusterConfig, EndpointConfig, HostSetsConfig, Metadata } from '../config/snapshot.ts';
+import type { ClusterConfig, EndpointConfig, HostSetsConfig, Metadata } from '../config/cluster-snapshot.ts';
 import { describeMetadata, hasMetadata, metadataOf, subsetKey } from '../config/subset-key.ts';
 import { levelLoads } from './sets/levels.ts';
 import { chooseSubset } from './sets/subset-choice.ts';

@@ -4,7 +4,7 @@
 //
 //   subset → level, by load → healthy | degraded | all (panic) → zone → flat picker of the policy
 
-import type { ClusterConfig, SubsetsConfig } from '../config/snapshot.ts';
+import type { ClusterConfig, SubsetsConfig } from '../config/cluster-snapshot.ts';
 import { hasMetadata, metadataOf, subsetKey } from '../config/subset-key.ts';
 import { LB_AT, LB_SUBSETS_ACTIVE, LB_SUBSETS_CREATED, LB_SUBSETS_REMOVED } from '../observe/upkeep-stats.ts';
 import type { Host } from './host.ts';

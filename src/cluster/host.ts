@@ -2,7 +2,7 @@
 // Its row in shared memory is the pool ledger (open, active, pending) and the counters of `/clusters`: this worker writes
 // its own stripe, everyone sums over all stripes.
 
-import type { EndpointConfig, Metadata } from '../config/snapshot.ts';
+import type { EndpointConfig, Metadata } from '../config/cluster-snapshot.ts';
 import { type Address, formatAddress } from '../core/address.ts';
 import type { HostPlan } from '../shared/plan.ts';
 import type { Latency } from './lb/peak-ewma.ts';

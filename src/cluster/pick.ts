@@ -2,7 +2,7 @@
 // only ever calls `picker.pick`. Here is the way from a policy and a flat list of usable hosts to a Picker; how hosts are
 // grouped (priorities, localities, subsets) is none of its business. Worker thread.
 
-import type { LoadBalancingConfig } from '../config/snapshot.ts';
+import type { LoadBalancingConfig } from '../config/cluster-snapshot.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Random } from '../core/random.ts';
 import type { StreamRecord } from '../core/stream.ts';

@@ -1,6 +1,6 @@
 // The PROXY protocol header that tells a host who called: versions 1 and 2 (haproxy's proxy-protocol.txt). Any thread; pure.
 
-import type { ClusterConfig } from '../config/snapshot.ts';
+import type { ClusterConfig } from '../config/cluster-snapshot.ts';
 import { parseIp, type IpBytes } from '../config/ip.ts';
 
 export type ProxyVersion = NonNullable<ClusterConfig['proxyProtocol']>;

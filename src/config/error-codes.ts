@@ -14,7 +14,6 @@ export const ERROR_CODES = {
   // Keys and values
   'unknown-key': 'The language has no such key here.',
   'later-key': 'The key belongs to the language, but does not work in this version yet.',
-  'later-value': 'The value belongs to the language, but does not work in this version yet.',
   'missing-key': 'A required key is absent.',
   'wrong-type': 'The value is of another type than the key takes.',
   'wrong-value': 'The value is not one of those that the key takes.',

@@ -1,6 +1,6 @@
 // What a subset goes by: one text for its keys and values, so that the road compares nothing else. Any thread; pure.
 
-import type { Metadata } from './snapshot.ts';
+import type { Metadata } from './cluster-snapshot.ts';
 
 /** `metadata` is sorted by key. '' for none. */
 export function subsetKey(metadata: Metadata | null): string {

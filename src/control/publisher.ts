@@ -9,7 +9,8 @@
 
 import type { Discovery } from '../cluster/discovery.ts';
 import type { HealthChecks } from '../cluster/health-checks.ts';
-import type { ClusterConfig, EngineName, ListenerConfig, Snapshot } from '../config/snapshot.ts';
+import type { ClusterConfig } from '../config/cluster-snapshot.ts';
+import type { EngineName, ListenerConfig, Snapshot } from '../config/snapshot.ts';
 import type { TimeSource } from '../core/clock.ts';
 import { CertificateFacts } from '../security/certificate-facts.ts';
 import type { HostTable } from '../shared/host-table.ts';

@@ -2,7 +2,7 @@
 // A reload has two phases, so that a configuration that one worker cannot carry takes effect in none.
 
 import type { OutlierFinding } from '../cluster/outlier-watch.ts';
-import type { EndpointConfig } from '../config/snapshot.ts';
+import type { EndpointConfig } from '../config/cluster-snapshot.ts';
 import type { Address } from '../core/address.ts';
 import type { HostPlan } from '../shared/plan.ts';
 

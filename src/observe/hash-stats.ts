@@ -2,7 +2,7 @@
 // Every worker builds the same table, so the primary counts by itself when asked, and remembers what it found until the
 // state of a host changes. Hosts of all priorities count as one list.
 
-import type { ClusterConfig } from '../config/snapshot.ts';
+import type { ClusterConfig } from '../config/cluster-snapshot.ts';
 import { maglevShares, normalized, ringShares } from '../core/hash-shares.ts';
 import { formatAddress } from '../core/address.ts';
 import { HOST_UNHEALTHY } from '../shared/host-table.ts';

@@ -1,7 +1,8 @@
 // Every named stat of the process, scope by scope: cluster.NAME.*, http.PREFIX.*, listener.ADDRESS.* out of shared
 // memory, the rest from what the primary keeps itself. Primary thread; read only. The forms stand in `stats-pages.ts`.
 
-import type { ClusterConfig, ListenerConfig, Snapshot } from '../config/snapshot.ts';
+import type { ClusterConfig } from '../config/cluster-snapshot.ts';
+import type { ListenerConfig, Snapshot } from '../config/snapshot.ts';
 import { type Address, formatAddress } from '../core/address.ts';
 import { RES_CX, RES_PENDING, RES_RETRY, RES_RQ, type Resource } from '../shared/breaker-table.ts';
 import { HOST_DEGRADED, HOST_EXCLUDED, HOST_PENDING_ACTIVE, HOST_UNHEALTHY } from '../shared/host-table.ts';

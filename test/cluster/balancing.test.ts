@@ -1,7 +1,7 @@
 import t from 'tap';
 import { Host } from '../../src/cluster/host.ts';
 import { makePicker, type Picker, type PickerTools } from '../../src/cluster/pick.ts';
-import type { BalancingPolicy } from '../../src/config/snapshot.ts';
+import type { BalancingPolicy } from '../../src/config/cluster-snapshot.ts';
 import { Clock } from '../../src/core/clock.ts';
 import { Random } from '../../src/core/random.ts';
 import { BREAKER_ROW, BreakerTable, HELD_ROW } from '../../src/shared/breaker-table.ts';

@@ -1,5 +1,5 @@
 import t from 'tap';
-import type { ClusterConfig } from '../../src/config/snapshot.ts';
+import type { ClusterConfig } from '../../src/config/cluster-snapshot.ts';
 import { FakeHouse } from '../support/fake-house.ts';
 import { balancing, clusterConfig } from '../support/snapshots.ts';
 import { TaggedStream } from '../support/tagged-stream.ts';

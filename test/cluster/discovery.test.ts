@@ -4,7 +4,7 @@ import t from 'tap';
 
 import { Discovery } from '../../src/cluster/discovery.ts';
 import type { Answer, Question } from '../../src/cluster/dns/look-up.ts';
-import type { ClusterConfig, DnsConfig, EndpointConfig } from '../../src/config/snapshot.ts';
+import type { ClusterConfig, DnsConfig, EndpointConfig } from '../../src/config/cluster-snapshot.ts';
 import { formatAddress } from '../../src/core/address.ts';
 import { Random } from '../../src/core/random.ts';
 import { UPDATE_AT, UPDATE_STATS } from '../../src/observe/upkeep-stats.ts';

@@ -1,7 +1,7 @@
 import t from 'tap';
 
 import { describeHosts, explainHosts } from '../../src/cluster/explain-hosts.ts';
-import type { ClusterConfig, EndpointConfig, HostSetsConfig, Metadata } from '../../src/config/snapshot.ts';
+import type { ClusterConfig, EndpointConfig, HostSetsConfig, Metadata } from '../../src/config/cluster-snapshot.ts';
 import { clusterConfig } from '../support/snapshots.ts';
 
 function cluster(places: readonly Partial<EndpointConfig>[], rules: Partial<HostSetsConfig> = {}): ClusterConfig {

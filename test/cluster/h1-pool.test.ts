@@ -1,6 +1,6 @@
 import t from 'tap';
 import type { Cluster } from '../../src/cluster/cluster.ts';
-import type { ClusterConfig } from '../../src/config/snapshot.ts';
+import type { ClusterConfig } from '../../src/config/cluster-snapshot.ts';
 import * as S from '../../src/observe/stat-names.ts';
 import type { FakeConn } from '../support/fake-conn.ts';
 import { FakeHouse } from '../support/fake-house.ts';

@@ -4,7 +4,7 @@
 import t, { type Test } from 'tap';
 import type { Cluster } from '../../src/cluster/cluster.ts';
 import { MAX_STREAMS } from '../../src/cluster/h2-up.ts';
-import type { ClusterConfig } from '../../src/config/snapshot.ts';
+import type { ClusterConfig } from '../../src/config/cluster-snapshot.ts';
 import * as S from '../../src/observe/stat-names.ts';
 import type { FakeConn } from '../support/fake-conn.ts';
 import { FakeHouse } from '../support/fake-house.ts';

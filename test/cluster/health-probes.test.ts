@@ -12,7 +12,8 @@ import { join } from 'node:path';
 import * as grpc from '@grpc/grpc-js';
 import t, { type Test } from 'tap';
 
-import type { ClusterConfig, ClientTlsConfig, HealthCheckConfig } from '../../src/config/snapshot.ts';
+import type { ClusterConfig, HealthCheckConfig } from '../../src/config/cluster-snapshot.ts';
+import type { ClientTlsConfig } from '../../src/config/snapshot.ts';
 import { HealthChecks } from '../../src/cluster/health-checks.ts';
 import { systemTime } from '../../src/core/clock.ts';
 import { Random } from '../../src/core/random.ts';

@@ -6,7 +6,7 @@ import { Host, placeHost } from '../../src/cluster/host.ts';
 import { HostSets } from '../../src/cluster/host-sets.ts';
 import type { Picker } from '../../src/cluster/pick.ts';
 import type { LocalHosts } from '../../src/cluster/sets/zone-aware.ts';
-import type { BalancingPolicy, EndpointConfig, HostSetsConfig, Metadata } from '../../src/config/snapshot.ts';
+import type { BalancingPolicy, EndpointConfig, HostSetsConfig, Metadata } from '../../src/config/cluster-snapshot.ts';
 import { subsetKey } from '../../src/config/subset-key.ts';
 import { Clock } from '../../src/core/clock.ts';
 import { Random } from '../../src/core/random.ts';

@@ -3,7 +3,7 @@
 import { Host } from '../../src/cluster/host.ts';
 import { Latency } from '../../src/cluster/lb/peak-ewma.ts';
 import { makePicker, type Picker, type PickerTools } from '../../src/cluster/pick.ts';
-import type { LoadBalancingConfig } from '../../src/config/snapshot.ts';
+import type { LoadBalancingConfig } from '../../src/config/cluster-snapshot.ts';
 import { Clock } from '../../src/core/clock.ts';
 import { Random } from '../../src/core/random.ts';
 import { hashed, xxHash64 } from '../../src/core/xx-hash.ts';

@@ -2,7 +2,7 @@
 
 import t from 'tap';
 import type { Picker } from '../../src/cluster/pick.ts';
-import type { BalancingPolicy } from '../../src/config/snapshot.ts';
+import type { BalancingPolicy } from '../../src/config/cluster-snapshot.ts';
 import { Balance, chiSquare } from './lb-harness.ts';
 
 const POLICIES: readonly BalancingPolicy[] = ['roundRobin', 'leastRequest', 'random', 'ringHash', 'maglev', 'peakEwma'];

@@ -3,7 +3,7 @@
 import t from 'tap';
 
 import type { Cluster } from '../../src/cluster/cluster.ts';
-import type { BreakerLimits, ClusterConfig } from '../../src/config/snapshot.ts';
+import type { BreakerLimits, ClusterConfig } from '../../src/config/cluster-snapshot.ts';
 import * as S from '../../src/observe/stat-names.ts';
 import { RES_CX, RES_PENDING, RES_RETRY, RES_RQ } from '../../src/shared/breaker-table.ts';
 import { FakeHouse, SharedBreakers } from '../support/fake-house.ts';

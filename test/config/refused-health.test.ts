@@ -3,7 +3,7 @@
 import t from 'tap';
 
 import { loadConfig } from '../../src/config/load.ts';
-import type { ClusterConfig } from '../../src/config/snapshot.ts';
+import type { ClusterConfig } from '../../src/config/cluster-snapshot.ts';
 import { CHECK_TOOLS, put, refuses, rightDocument } from './refusals.ts';
 
 const HTTP = { http: { path: '/healthz' } };

@@ -50,7 +50,7 @@ refuses(t, '/clusters/0', [
   ['', cluster({ subsets: [{ keys: ['version', 'stage'], fallback: 'keysSubset', fallbackKeys: ['stage', 'version'] }] }), 'conflict /loadBalancing/subsets/0/fallbackKeys: must be some, but not all, of "keys"'],
   ['', cluster({ subsets: [{ keys: ['version', 'stage'], fallback: 'keysSubset', fallbackKeys: ['zone'] }] }), 'conflict /loadBalancing/subsets/0/fallbackKeys: must be some, but not all, of "keys"'],
   ['', cluster({ subsets: [{ keys: ['version', 'stage'], fallback: 'keysSubset', fallbackKeys: ['version'] }] }), 'conflict /loadBalancing/subsets/0/fallbackKeys: no entry of "subsets" has these keys'],
-  ['', { name: 'app', type: 'originalDst', loadBalancing: { subsets: [['version']] } }, 'conflict /loadBalancing/subsets: goes by what is known of endpoints: a cluster of the type originalDst has none'],
+  ['', { name: 'app', type: 'originalDst', loadBalancing: { subsets: [['version']] } }, 'conflict /loadBalancing: a cluster of the type originalDst chooses nobody: callers bring the address'],
 ]);
 
 const ZONED = { name: 'app', endpoints: ENDPOINTS };

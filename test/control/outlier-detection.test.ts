@@ -5,7 +5,7 @@ import t from 'tap';
 
 import { Ejector } from '../../src/cluster/ejector.ts';
 import type { OutlierDocument } from '../../src/config/outlier.ts';
-import type { ClusterConfig } from '../../src/config/snapshot.ts';
+import type { ClusterConfig } from '../../src/config/cluster-snapshot.ts';
 import { type Carried, OutlierDetection } from '../../src/control/outlier/outlier-detection.ts';
 import { Random } from '../../src/core/random.ts';
 import { HOST_LOCAL_BAD, HOST_LOCAL_GOOD, HOST_OUTLIER_BAD, HOST_OUTLIER_GOOD } from '../../src/observe/stat-names.ts';

@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import type { Answer, LookUp } from '../../src/cluster/discovery.ts';
-import type { ClusterConfig, Snapshot } from '../../src/config/snapshot.ts';
+import type { ClusterConfig } from '../../src/config/cluster-snapshot.ts';
+import type { Snapshot } from '../../src/config/snapshot.ts';
 import type { Loaded, PrimaryOptions } from '../../src/control/primary.ts';
 import { Primary, StartError } from '../../src/control/primary.ts';
 import { HostTable } from '../../src/shared/host-table.ts';
@@ -320,8 +321,8 @@ t.test('names: looked up before the workers begin, and followed from then on', a
   world.book.length = 0;
   names.hosts.set('a.test', ['10.0.0.2']);
   await waitFor('the change', () => endpoints() === '10.0.0.2:80 127.0.0.1:80');
-  await waitFor('its end', () => world.book.length === 2);
-  t.same(world.book, ['plan hosts of a 1: 10.0.0.2:80', 'commit hosts of a']);
+  await waitFor('its end', () => world.book.length === 4);
+  t.same(world.book, ['plan hosts of a 1: 10.0.0.2:80', 'check health', 'commit hosts of a', 'health committed']);
 
   // Too many for the memory: reported once, the cluster keeps what it has.
   names.hosts.set('a.test', ['10.0.0.3', '10.0.0.4', '10.0.0.5']);
@@ -362,10 +363,10 @@ t.test('names: a change during a reload waits for its end, whatever that is', as
     return ask(question);
   };
   await waitFor('the new answer', () => asked > 3);
-  t.same(world.book, ['plan 2'], 'nothing goes to the workers');
+  t.same(world.book, ['plan 2', 'check health'], 'nothing goes to the workers');
   stripe[4] = 1;
   t.match(await reload, { outcome: 'rejected' });
-  await waitFor('the change', () => world.book.length === 4);
-  t.same(world.book, ['plan 2', 'abandon 2', 'plan hosts of a 1: 10.0.0.2:80', 'commit hosts of a']);
+  await waitFor('the change', () => world.book.includes('commit hosts of a'));
+  t.same(world.book, ['plan 2', 'check health', 'health abandoned', 'abandon 2', 'plan hosts of a 1: 10.0.0.2:80', 'check health', 'commit hosts of a', 'health committed']);
   t.equal(primary.published!.snapshot.version, snapshot().version);
 });

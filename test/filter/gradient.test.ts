@@ -3,7 +3,7 @@
 import t from 'tap';
 import { buildFilters } from '../../src/config/build/filters.ts';
 import type { AdaptiveConcurrencyDocument } from '../../src/config/document.ts';
-import type { AdaptiveConcurrencyConfig } from '../../src/config/snapshot.ts';
+import type { AdaptiveConcurrencyConfig } from '../../src/config/limit-snapshot.ts';
 import { Random } from '../../src/core/random.ts';
 import { Gradient } from '../../src/filter/adaptive-concurrency/gradient.ts';
 import { BREAKER_ROW, BreakerTable, HELD_ROW, RES_RQ } from '../../src/shared/breaker-table.ts';

@@ -3,7 +3,7 @@
 import t from 'tap';
 import { SHAPES } from '../../src/observe/shapes.ts';
 import { StatsPages } from '../../src/observe/stats-pages.ts';
-import type { LoadBalancingConfig } from '../../src/config/snapshot.ts';
+import type { LoadBalancingConfig } from '../../src/config/cluster-snapshot.ts';
 import { HOST_FAILED_ACTIVE } from '../../src/shared/host-table.ts';
 import { SharedState } from '../../src/shared/registry.ts';
 import { balancing, clusterConfig, snapshot } from '../support/snapshots.ts';

@@ -1,5 +1,6 @@
 import t from 'tap';
-import type { ClusterConfig, HttpConfig, RouteConfig } from '../../src/config/snapshot.ts';
+import type { ClusterConfig } from '../../src/config/cluster-snapshot.ts';
+import type { HttpConfig, RouteConfig } from '../../src/config/snapshot.ts';
 import * as S from '../../src/observe/stat-names.ts';
 import { forward, matching, redirecting, rewriting, route } from '../route/request.ts';
 import type { FakeConn } from '../support/fake-conn.ts';

@@ -4,7 +4,7 @@
 import t from 'tap';
 
 import type { OutlierDocument } from '../../src/config/outlier.ts';
-import type { ClusterConfig } from '../../src/config/snapshot.ts';
+import type { ClusterConfig } from '../../src/config/cluster-snapshot.ts';
 import { HOST_LOCAL_BAD, HOST_LOCAL_GOOD, HOST_OUTLIER_BAD, HOST_OUTLIER_GOOD } from '../../src/observe/stat-names.ts';
 import { CONSECUTIVE_5XX, CONSECUTIVE_GATEWAY, CONSECUTIVE_LOCAL } from '../../src/shared/host-table.ts';
 import { RES_PENDING } from '../../src/shared/breaker-table.ts';

@@ -3,7 +3,8 @@
 
 import t, { type Test } from 'tap';
 
-import type { ClusterConfig, TcpConfig, TcpListenerConfig } from '../../src/config/snapshot.ts';
+import type { ClusterConfig } from '../../src/config/cluster-snapshot.ts';
+import type { TcpConfig, TcpListenerConfig } from '../../src/config/snapshot.ts';
 import * as S from '../../src/observe/stat-names.ts';
 import type { FakeConn } from '../support/fake-conn.ts';
 import { FakeHouse, type FakeTcpDoor } from '../support/fake-house.ts';

@@ -5,16 +5,7 @@ import { fieldId, Head } from '../../src/core/head.ts';
 import { Random } from '../../src/core/random.ts';
 import { Stream } from '../../src/core/stream.ts';
 import type {
-  ForwardConfig,
-  HeaderEdits,
-  HttpConfig,
-  MatchConfig,
-  PathMatch,
-  RedirectConfig,
-  RewriteConfig,
-  RouteConfig,
-  ValueMatch,
-  VirtualHostConfig,
+  ForwardConfig, HeaderEdits, HttpConfig, MatchConfig, PathMatch, RedirectConfig, RewriteConfig, RouteConfig, ValueMatch, VirtualHostConfig,
 } from '../../src/config/snapshot.ts';
 import { compileRoutes } from '../../src/route/compile.ts';
 import type { RouteProblem } from '../../src/route/compile.ts';

@@ -1,7 +1,9 @@
 // One worker's rooms on a FakeLoop: clusters, road and listeners as worker-runtime puts them together, with every
 // gauge and breaker count within reach. Test code only. Several houses over one `SharedBreakers` are several workers.
 
-import type { ClusterConfig, HttpConfig, HttpListenerConfig, LimitSourceConfig, RouteConfig, TcpConfig, TcpListenerConfig } from '../../src/config/snapshot.ts';
+import type { ClusterConfig } from '../../src/config/cluster-snapshot.ts';
+import type { LimitSourceConfig } from '../../src/config/limit-snapshot.ts';
+import type { HttpConfig, HttpListenerConfig, RouteConfig, TcpConfig, TcpListenerConfig } from '../../src/config/snapshot.ts';
 import { Cluster, type ClusterTools } from '../../src/cluster/cluster.ts';
 import type { OutlierFinding } from '../../src/cluster/outlier-watch.ts';
 import { OutBuffer } from '../../src/core/out-buffer.ts';

@@ -1,6 +1,6 @@
 // Health checks on a loop without sockets, with time turned by hand: the test plays the hosts. Test code only.
 
-import type { ClusterConfig, HealthCheckConfig, HttpProbeConfig } from '../../src/config/snapshot.ts';
+import type { ClusterConfig, HealthCheckConfig, HttpProbeConfig } from '../../src/config/cluster-snapshot.ts';
 import { type CheckTools, HealthChecks } from '../../src/cluster/health-checks.ts';
 import { Random } from '../../src/core/random.ts';
 import { UP_CX_TOTAL } from '../../src/observe/stat-names.ts';

@@ -2,7 +2,8 @@
 
 import type { Test } from 'tap';
 
-import type { ClusterConfig, ForwardConfig, HttpConfig, RetryConfig } from '../../src/config/snapshot.ts';
+import type { ClusterConfig } from '../../src/config/cluster-snapshot.ts';
+import type { ForwardConfig, HttpConfig, RetryConfig } from '../../src/config/snapshot.ts';
 import { RES_RETRY } from '../../src/shared/breaker-table.ts';
 import { codeSlot } from '../../src/observe/code-slots.ts';
 import * as S from '../../src/observe/stat-names.ts';

@@ -1,6 +1,7 @@
 // Snapshots as the config room would build them, for tests that need one but not the room.
 
-import type { ClusterConfig, HttpListenerConfig, ListenerConfig, LoadBalancingConfig, Snapshot } from '../../src/config/snapshot.ts';
+import type { ClusterConfig, LoadBalancingConfig } from '../../src/config/cluster-snapshot.ts';
+import type { HttpListenerConfig, ListenerConfig, Snapshot } from '../../src/config/snapshot.ts';
 import { ENVOY_DEFAULT_LOG } from '../../src/config/snapshot.ts';
 
 export function listenerConfig(name: string, port: number, part: Partial<HttpListenerConfig> = {}): HttpListenerConfig {

@@ -6,7 +6,7 @@ import { Latency } from '../../../src/cluster/lb/peak-ewma.ts';
 import { Maglev } from '../../../src/cluster/lb/maglev.ts';
 import { Ring } from '../../../src/cluster/lb/ring.ts';
 import { makePicker, type PickerTools } from '../../../src/cluster/pick.ts';
-import type { LoadBalancingConfig } from '../../../src/config/snapshot.ts';
+import type { LoadBalancingConfig } from '../../../src/config/cluster-snapshot.ts';
 import { Clock } from '../../../src/core/clock.ts';
 import { Random } from '../../../src/core/random.ts';
 import { xxHash64 } from '../../../src/core/xx-hash.ts';

@@ -1,7 +1,7 @@
 // One cluster whose endpoints are looked up: its names, and the endpoints that they stand for at present. Primary thread;
 // owned by Discovery; lives over reloads that do not change what it looks up.
 
-import type { ClusterConfig, DnsConfig, EndpointConfig } from '../../config/snapshot.ts';
+import type { ClusterConfig, DnsConfig, EndpointConfig } from '../../config/cluster-snapshot.ts';
 import type { Address } from '../../core/address.ts';
 import { formatAddress } from '../../core/address.ts';
 import * as S from '../../observe/upkeep-stats.ts';

@@ -6,7 +6,7 @@
 //
 // What has been found stays until another answer comes.
 
-import type { DnsConfig, EndpointConfig } from '../../config/snapshot.ts';
+import type { DnsConfig, EndpointConfig } from '../../config/cluster-snapshot.ts';
 import { MAX_DURATION_MS } from '../../config/units.ts';
 import type { CancelTimer, Timers } from '../../core/host-timer.ts';
 import type { Random } from '../../core/random.ts';

@@ -1,6 +1,6 @@
 // What asking for a name means to discovery: a question, and an answer that is never an exception. Primary thread.
 
-import type { DnsLookupFamily } from '../../config/snapshot.ts';
+import type { DnsLookupFamily } from '../../config/cluster-snapshot.ts';
 
 export interface Question {
   readonly name: string;

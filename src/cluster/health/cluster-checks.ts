@@ -1,7 +1,7 @@
 // The health checks of one cluster: what its hosts' sessions share, and which hosts have one. Primary thread; owned by
 // HealthChecks. It lives on over reloads as long as the hosts are asked in the same way.
 
-import type { ClusterConfig, HealthCheckConfig } from '../../config/snapshot.ts';
+import type { ClusterConfig, HealthCheckConfig } from '../../config/cluster-snapshot.ts';
 import type { TimeSource } from '../../core/clock.ts';
 import type { Random } from '../../core/random.ts';
 import { UP_CX_TOTAL } from '../../observe/stat-names.ts';

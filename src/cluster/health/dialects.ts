@@ -1,6 +1,6 @@
 // What is asked over HTTP/2, and what the answers mean. Primary thread; the Dialects are without state.
 
-import type { GrpcProbeConfig, HttpProbeConfig } from '../../config/snapshot.ts';
+import type { GrpcProbeConfig, HttpProbeConfig } from '../../config/cluster-snapshot.ts';
 import { Head } from '../../core/head.ts';
 import { grpcStatusIn, isGrpc } from '../../http/grpc.ts';
 import type { RequestLine } from '../../http/h2-head-writer.ts';

@@ -3,7 +3,7 @@
 //
 //   (initial jitter) ──► QUEUED (at the gate) ──► ASKING ──verdict or time-out──► WAITING (interval) ──► QUEUED ──► …
 
-import type { HealthCheckConfig } from '../../config/snapshot.ts';
+import type { HealthCheckConfig } from '../../config/cluster-snapshot.ts';
 import type { Address } from '../../core/address.ts';
 import type { Random } from '../../core/random.ts';
 import { Timer, type TimerTarget } from '../../core/timer.ts';

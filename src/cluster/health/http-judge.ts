@@ -1,6 +1,7 @@
 // Whether the head of an HTTP answer says that its host is well. Primary thread; pure.
 
-import type { HttpProbeConfig, StatusRange } from '../../config/snapshot.ts';
+import type { HttpProbeConfig } from '../../config/cluster-snapshot.ts';
+import type { StatusRange } from '../../config/snapshot.ts';
 import type { Head } from '../../core/head.ts';
 import { DEGRADED, HEALTHY, type Verdict } from './verdict.ts';
 

@@ -1,6 +1,6 @@
 // Health checks over HTTP/1.1. Primary thread; owned by its Probe.
 
-import type { HttpProbeConfig } from '../../config/snapshot.ts';
+import type { HttpProbeConfig } from '../../config/cluster-snapshot.ts';
 import { Head } from '../../core/head.ts';
 import { BODY_CLOSE } from '../../core/stream.ts';
 import { BodyReader } from '../../http/h1-body.ts';

@@ -1,7 +1,7 @@
 // How the hosts of one cluster are asked: everything about a check that does not depend on the host, made once.
 // Primary thread; immutable.
 
-import type { ClusterConfig, HealthCheckConfig, HttpProbeConfig } from '../../config/snapshot.ts';
+import type { ClusterConfig, HealthCheckConfig, HttpProbeConfig } from '../../config/cluster-snapshot.ts';
 import { writeGrpcTimeout } from '../../http/grpc.ts';
 import { compileClientTls } from '../../security/compile.ts';
 import type { ClientTls } from '../../security/tls-settings.ts';

@@ -5,7 +5,7 @@
 // are gone, while the new one is built in slices: at most SLICE steps per millisecond gone by, which is about a quarter of
 // that time, so that no turn of the loop is held up. The last tables are kept: hosts whose state flaps find theirs again.
 
-import type { LoadBalancingConfig } from '../../config/snapshot.ts';
+import type { LoadBalancingConfig } from '../../config/cluster-snapshot.ts';
 import { formatAddress } from '../../core/address.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { Random } from '../../core/random.ts';

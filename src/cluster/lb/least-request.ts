@@ -6,7 +6,7 @@
 // Where Envoy draws its choices with repetition, these are all different hosts: the one that holds the most requests, a hung
 // one, gets none as long as another one holds fewer.
 
-import type { LoadBalancingConfig } from '../../config/snapshot.ts';
+import type { LoadBalancingConfig } from '../../config/cluster-snapshot.ts';
 import type { Random } from '../../core/random.ts';
 import type { StreamRecord } from '../../core/stream.ts';
 import { RES_RQ, type Breakers } from '../../shared/breaker-table.ts';

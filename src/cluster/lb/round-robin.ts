@@ -2,7 +2,7 @@
 // Round robin. Equal weights: a plain rotation; unequal ones: earliest deadline first. While hosts are in slow start their
 // weights change all the time, and deadlines follow the weight of the moment. Worker thread.
 
-import type { SlowStartConfig } from '../../config/snapshot.ts';
+import type { SlowStartConfig } from '../../config/cluster-snapshot.ts';
 import type { StreamRecord } from '../../core/stream.ts';
 import type { Host } from '../host.ts';
 import type { PickerTools } from '../pick.ts';

@@ -2,7 +2,7 @@
 // Slow start: a host that is new, or healthy again, counts for less than its weight until the window is over. Worker thread.
 // Envoy's formula: weight x max(minimum, (age / window) ^ (1 / aggression)), where age is at least a millisecond.
 
-import type { SlowStartConfig } from '../../config/snapshot.ts';
+import type { SlowStartConfig } from '../../config/cluster-snapshot.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { HostTable } from '../../shared/host-table.ts';
 import type { Host } from '../host.ts';

@@ -1,7 +1,7 @@
 // The hosts of a cluster, or of one of its subsets, as one whole: makes a picker of the state they are in now. Worker thread;
 // lives as long as its hosts do. What is simple stays simple: where all requests go to one flat list, its picker is the answer.
 
-import type { HostSetsConfig, LoadBalancingConfig } from '../../config/snapshot.ts';
+import type { HostSetsConfig, LoadBalancingConfig } from '../../config/cluster-snapshot.ts';
 import { DEFAULTS } from '../../config/defaults.ts';
 import type { Host } from '../host.ts';
 import type { Picker, PickerTools } from '../pick.ts';

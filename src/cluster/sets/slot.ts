@@ -2,7 +2,7 @@
 // One flat list of hosts and its picker, which is made when the first request comes this way. Worker thread; owned by one
 // group, immutable but for that.
 
-import type { LoadBalancingConfig } from '../../config/snapshot.ts';
+import type { LoadBalancingConfig } from '../../config/cluster-snapshot.ts';
 import type { StreamRecord } from '../../core/stream.ts';
 import type { Host } from '../host.ts';
 import { makePicker, type Picker, type PickerTools } from '../pick.ts';

@@ -1,7 +1,7 @@
 // What asking for a subset comes to, by the rules of the cluster: the subset itself, one of fewer keys, or a fallback.
 // Any thread; pure; not for the road, which remembers the answers.
 
-import type { Metadata, SubsetFallback, SubsetsConfig } from '../../config/snapshot.ts';
+import type { Metadata, SubsetFallback, SubsetsConfig } from '../../config/cluster-snapshot.ts';
 import { metadataOf, subsetKey } from '../../config/subset-key.ts';
 
 export type SubsetChoice =

@@ -2,7 +2,7 @@
 // Finds the subset that a request asks for, or what it falls back to, and has its picker choose. Worker thread; swapped whole,
 // but a subset's own picker is made when the first request asks for it.
 
-import type { SubsetsConfig } from '../../config/snapshot.ts';
+import type { SubsetsConfig } from '../../config/cluster-snapshot.ts';
 import { parseSubsetKey, subsetKey } from '../../config/subset-key.ts';
 import type { StreamRecord } from '../../core/stream.ts';
 import { LB_AT, LB_SUBSETS_FALLBACK, LB_SUBSETS_SELECTED } from '../../observe/upkeep-stats.ts';

@@ -3,7 +3,7 @@
 // Worker thread; owned by the first level of a picker. What is known of the local cluster is looked at anew when its hosts
 // or their state have changed.
 
-import type { ZoneAwareConfig } from '../../config/snapshot.ts';
+import type { ZoneAwareConfig } from '../../config/cluster-snapshot.ts';
 import type { Random } from '../../core/random.ts';
 import {
   LB_AT, LB_LOCAL_CLUSTER_NOT_OK, LB_RECALCULATE_ZONE_STRUCTURES, LB_ZONE_CLUSTER_TOO_SMALL, LB_ZONE_NO_CAPACITY_LEFT,

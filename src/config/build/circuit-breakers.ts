@@ -2,7 +2,7 @@
 
 import { DEFAULTS } from '../defaults.ts';
 import type { BreakerLimitsDocument, CircuitBreakersDocument } from '../document.ts';
-import type { BreakerLimits, CircuitBreakersConfig } from '../snapshot.ts';
+import type { BreakerLimits, CircuitBreakersConfig } from '../cluster-snapshot.ts';
 
 /** As in Envoy, what the high priority leaves out has its own default, not the other one's value. */
 export function buildCircuitBreakers(document: CircuitBreakersDocument = {}): CircuitBreakersConfig {

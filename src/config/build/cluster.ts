@@ -3,7 +3,7 @@
 import { endpointName, parseAddress } from '../address.ts';
 import { DEFAULTS } from '../defaults.ts';
 import type { ClusterDocument, EndpointDocument } from '../document.ts';
-import type { ClusterConfig, EndpointConfig } from '../snapshot.ts';
+import type { ClusterConfig, EndpointConfig } from '../cluster-snapshot.ts';
 import type { SecretFiles } from '../secrets.ts';
 import { parseDuration } from '../units.ts';
 import { buildCircuitBreakers, buildHostLimits } from './circuit-breakers.ts';

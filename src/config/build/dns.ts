@@ -2,7 +2,7 @@
 
 import { DEFAULTS, DNS_FAILURE_MAX_FACTOR } from '../defaults.ts';
 import type { ClusterDocument } from '../document.ts';
-import type { DnsConfig, EndpointConfig } from '../snapshot.ts';
+import type { DnsConfig, EndpointConfig } from '../cluster-snapshot.ts';
 import { parseDuration } from '../units.ts';
 
 export function buildDns(cluster: ClusterDocument, targets: readonly EndpointConfig[]): DnsConfig {

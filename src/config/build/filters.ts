@@ -7,7 +7,8 @@ import type {
   LocalRateLimitDocument, RouteFiltersDocument,
 } from '../document.ts';
 import { FILTERS, type LimitKind } from '../schema/filters.ts';
-import type { BucketConfig, DescriptorConfig, FilterConfig, LimitConfig } from '../snapshot.ts';
+import type { BucketConfig, DescriptorConfig, LimitConfig } from '../limit-snapshot.ts';
+import type { FilterConfig } from '../snapshot.ts';
 import { parseDuration, parseSize, parseStatusFilter } from '../units.ts';
 import { contentHash } from './content.ts';
 

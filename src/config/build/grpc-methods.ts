@@ -1,7 +1,8 @@
 // Which gRPC methods have stats of their own at which cluster: those that the listeners list whose routes lead there.
 // Primary thread; pure.
 
-import type { ClusterConfig, HttpConfig, ListenerConfig } from '../snapshot.ts';
+import type { ClusterConfig } from '../cluster-snapshot.ts';
+import type { HttpConfig, ListenerConfig } from '../snapshot.ts';
 
 /** Sorted; clusters for which nobody counts are left out. */
 export function grpcMethodsOf(listeners: readonly ListenerConfig[], clusters: readonly ClusterConfig[]): Record<string, string[]> {

@@ -2,7 +2,7 @@
 
 import { DEFAULTS } from '../defaults.ts';
 import type { HealthCheckDocument, PayloadDocument } from '../document.ts';
-import type { HealthCheckConfig, HealthProbeConfig } from '../snapshot.ts';
+import type { HealthCheckConfig, HealthProbeConfig } from '../cluster-snapshot.ts';
 import type { SecretFiles } from '../secrets.ts';
 import { parseDuration, parseStatusFilter } from '../units.ts';
 

@@ -2,7 +2,7 @@
 
 import { DEFAULTS } from '../defaults.ts';
 import type { HostSetsDocument, MetadataDocument, SubsetDocument } from '../document.ts';
-import type { HostSetsConfig, Metadata, SubsetSelector, SubsetsConfig, ZoneAwareConfig } from '../snapshot.ts';
+import type { HostSetsConfig, Metadata, SubsetSelector, SubsetsConfig, ZoneAwareConfig } from '../cluster-snapshot.ts';
 
 /** Where this process runs, as the top of the document says. */
 export interface OwnPlace {

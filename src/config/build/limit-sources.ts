@@ -1,6 +1,7 @@
 // What the filters that limit take of shared memory. Primary thread; pure.
 
-import type { FilterConfig, LimitSourceConfig, ListenerConfig } from '../snapshot.ts';
+import type { LimitSourceConfig } from '../limit-snapshot.ts';
+import type { FilterConfig, ListenerConfig } from '../snapshot.ts';
 
 /** One for each key; filters that hold nothing there have stats all the same. */
 export function limitSourcesOf(listeners: readonly ListenerConfig[]): LimitSourceConfig[] {

@@ -2,7 +2,7 @@
 
 import { DEFAULTS } from '../defaults.ts';
 import type { LoadBalancingDocument } from '../document.ts';
-import type { LoadBalancingConfig } from '../snapshot.ts';
+import type { LoadBalancingConfig } from '../cluster-snapshot.ts';
 import { parseDuration } from '../units.ts';
 
 export function buildLoadBalancing(document: LoadBalancingDocument = {}): LoadBalancingConfig {

@@ -16,12 +16,7 @@ export function checkHostSets(cluster: Place, { problems, root }: CheckScope): v
   const balancing = cluster.at('loadBalancing');
   const endpoints = cluster.at('endpoints').items().filter((endpoint) => endpoint.isObject());
   checkPriorities(cluster.at('endpoints'), problems);
-  if (cluster.at('type').value === 'originalDst') {
-    for (const key of ['localityWeighted', 'zoneAware', 'subsets']) {
-      if (balancing.has(key)) conflict(balancing.at(key), 'goes by what is known of endpoints: a cluster of the type originalDst has none', problems);
-    }
-    return;
-  }
+  if (cluster.at('type').value === 'originalDst') return; // it takes no `loadBalancing` at all
   checkLocalities(balancing, endpoints, problems);
   checkZoneAware(balancing, root, problems);
   checkSubsets(balancing, endpoints, problems);

@@ -72,8 +72,7 @@ class Sharing {
 function identityOf(node: Schema): string | null {
   if (node.$ref !== undefined) return null;
   const identity = JSON.stringify(withoutAnnotations(node));
-  // Which values come later depends on the object and the key: an `enum` stays in its object.
-  return node.title === undefined && identity.includes('"enum"') ? null : identity;
+  return identity;
 }
 
 /**

@@ -1,7 +1,7 @@
 // Runs the generated validator over a document and turns its findings into problems that a person can act on.
 // Primary thread; pure.
 
-import { isLaterKey, isLaterValue } from '../later-keys.ts';
+import { isLaterKey } from '../later-keys.ts';
 import { Place } from '../place.ts';
 import { childPointer, isUnder, pointerSegments } from '../pointer.ts';
 import type { Problem } from '../errors.ts';
@@ -118,11 +118,8 @@ function explainForm(finding: Finding, node: Schema, document: unknown): Problem
   return { code: form.code, pointer, atKey: isKey, message: `${shown(text)} ${reason}` };
 }
 
-function explainEnum({ node, title, key }: SchemaPlace, pointer: string, value: unknown): Problem {
+function explainEnum({ node }: SchemaPlace, pointer: string, value: unknown): Problem {
   const values = node.enum ?? [];
-  if (isLaterValue(title, key, value)) {
-    return { code: 'later-value', pointer, message: `${shown(value)} is part of the language, but does not work in this version yet` };
-  }
   const message = `${shown(value)} is not ${expected(node)}`;
   if (typeof value === 'string') return { code: 'wrong-value', pointer, message, ...suggest(value, values.map(String)) };
   return { code: typeof value === typeof values[0] ? 'wrong-value' : 'wrong-type', pointer, message };

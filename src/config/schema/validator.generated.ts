@@ -3,7 +3,7 @@
 import { FORMATS } from './formats.ts';
 export const validate = validate21;
 
-const schema6 = {"$schema":"http://json-schema.org/draft-07/schema#","title":"configuration","type":"object","properties":{"$schema":{"$ref":"#/definitions/string"},"workers":{"anyOf":[{"const":"auto"},{"type":"integer","minimum":1,"maximum":1024}]},"pinWorkers":{"$ref":"#/definitions/boolean"},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"admin":{"anyOf":[{"const":false},{"title":"admin","type":"object","properties":{"address":{"$ref":"#/definitions/listenAddress"}},"required":[],"additionalProperties":false}]},"logLevel":{"type":"string","enum":["trace","debug","info","warn","error","off"]},"drainTimeout":{"$ref":"#/definitions/duration"},"watch":{"$ref":"#/definitions/boolean"},"zone":{"$ref":"#/definitions/name"},"localCluster":{"$ref":"#/definitions/name"},"overload":{"title":"overload","type":"object","properties":{"maxConnections":{"$ref":"#/definitions/integer5"},"maxHeapSize":{"$ref":"#/definitions/size"},"interval":{"$ref":"#/definitions/duration"},"actions":{"title":"overloadActions","type":"object","properties":{"stopAcceptingRequests":{"$ref":"#/definitions/number"},"disableKeepAlive":{"$ref":"#/definitions/number"},"closeIdleConnections":{"$ref":"#/definitions/number"},"stopAcceptingConnections":{"$ref":"#/definitions/number"},"rejectIncomingConnections":{"$ref":"#/definitions/number"},"reduceTimeouts":{"title":"reduceTimeouts","type":"object","properties":{"from":{"$ref":"#/definitions/number"},"to":{"$ref":"#/definitions/number"},"idle":{"$ref":"#/definitions/duration"}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"listeners":{"type":"array","items":{"title":"listener","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"address":{"$ref":"#/definitions/listenAddress"},"maxConnections":{"$ref":"#/definitions/integer5"},"engine":{"type":"string","enum":["auto","epoll","node","uws"]},"tls":{"title":"tls","type":"object","properties":{"certificates":{"type":"array","items":{"title":"certificate","type":"object","properties":{"cert":{"$ref":"#/definitions/name"},"key":{"$ref":"#/definitions/name"},"serverNames":{"type":"array","items":{"type":"string","format":"serverNameRule"}}},"required":["cert","key"],"additionalProperties":false},"minItems":1},"minVersion":{"type":"string","enum":["TLSv1.2","TLSv1.3"]},"maxVersion":{"type":"string","enum":["TLSv1.2","TLSv1.3"]},"cipherSuites":{"type":"array","items":{"type":"string","format":"cipherName"}},"alpn":{"type":"array","items":{"type":"string","format":"alpnName"}},"clientCa":{"$ref":"#/definitions/name"},"requireClientCertificate":{"$ref":"#/definitions/boolean"},"subjectAltNames":{"$ref":"#/definitions/array4"},"sessionTicketKeys":{"type":"array","items":{"$ref":"#/definitions/string"}}},"required":["certificates"],"additionalProperties":false},"proxyProtocol":{"$ref":"#/definitions/boolean"},"http":{"title":"http","type":"object","properties":{"protocols":{"type":"array","items":{"type":"string","enum":["http1","http2"]},"minItems":1},"serverName":{"anyOf":[{"type":"string","format":"serverName"},{"const":false}]},"useRemoteAddress":{"$ref":"#/definitions/boolean"},"xffNumTrustedHops":{"$ref":"#/definitions/integer3"},"trustedCidrs":{"$ref":"#/definitions/cidr"},"internalCidrs":{"$ref":"#/definitions/cidr"},"normalizePath":{"$ref":"#/definitions/boolean"},"mergeSlashes":{"$ref":"#/definitions/boolean"},"pathWithEscapedSlashes":{"type":"string","enum":["keep","reject","unescapeAndRedirect","unescapeAndForward"]},"headersWithUnderscores":{"type":"string","enum":["allow","drop","reject"]},"maxRequestHeadersSize":{"$ref":"#/definitions/size"},"maxRequestHeaders":{"type":"integer","minimum":1,"maximum":8192},"maxRequestBodySize":{"$ref":"#/definitions/size"},"acceptHttp10":{"$ref":"#/definitions/boolean"},"timeouts":{"title":"timeouts","type":"object","properties":{"idle":{"$ref":"#/definitions/duration"},"requestHeaders":{"$ref":"#/definitions/duration"},"request":{"$ref":"#/definitions/duration"},"streamIdle":{"$ref":"#/definitions/duration"}},"required":[],"additionalProperties":false},"http2":{"title":"http2","type":"object","properties":{"maxConcurrentStreams":{"$ref":"#/definitions/integer6"},"initialStreamWindow":{"$ref":"#/definitions/size"},"initialConnectionWindow":{"$ref":"#/definitions/size"},"keepAliveInterval":{"$ref":"#/definitions/duration"},"keepAliveTimeout":{"$ref":"#/definitions/duration"},"maxOutboundFrames":{"$ref":"#/definitions/integer6"},"maxOutboundControlFrames":{"$ref":"#/definitions/integer6"},"maxConsecutiveEmptyFrames":{"$ref":"#/definitions/integer5"},"maxPriorityFramesPerStream":{"$ref":"#/definitions/integer5"},"maxWindowUpdatesPerDataFrame":{"$ref":"#/definitions/integer6"},"maxContinuationFrames":{"$ref":"#/definitions/integer5"},"prematureResetStreams":{"$ref":"#/definitions/integer5"}},"required":[],"additionalProperties":false},"requestId":{"title":"requestId","type":"object","properties":{"generate":{"$ref":"#/definitions/boolean"},"preserveExternal":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false},"upgrades":{"$ref":"#/definitions/upgrade"},"filters":{"type":"array","items":{"title":"filter","type":"object","properties":{"grpcWeb":{"title":"grpcWeb","type":"object","properties":{},"required":[],"additionalProperties":false},"grpcStats":{"title":"grpcStats","type":"object","properties":{"methods":{"type":"array","items":{"type":"string","format":"grpcMethod"}}},"required":[],"additionalProperties":false},"admissionControl":{"title":"admissionControl","type":"object","properties":{"window":{"$ref":"#/definitions/duration"},"successRatePercent":{"$ref":"#/definitions/number2"},"aggression":{"$ref":"#/definitions/number3"},"maxRejectionPercent":{"$ref":"#/definitions/number2"},"rpsThreshold":{"$ref":"#/definitions/integer5"},"successStatuses":{"$ref":"#/definitions/statusFilter"},"successGrpcStatuses":{"$ref":"#/definitions/array2"},"statPrefix":{"$ref":"#/definitions/name"}},"required":[],"additionalProperties":false},"concurrencyLimit":{"title":"concurrencyLimit","type":"object","properties":{"maxRequests":{"$ref":"#/definitions/integer6"},"status":{"$ref":"#/definitions/integer7"},"statPrefix":{"$ref":"#/definitions/name"}},"required":["maxRequests"],"additionalProperties":false},"adaptiveConcurrency":{"title":"adaptiveConcurrency","type":"object","properties":{"sampleAggregatePercentile":{"$ref":"#/definitions/number2"},"concurrencyUpdateInterval":{"$ref":"#/definitions/duration"},"maxConcurrencyLimit":{"$ref":"#/definitions/integer6"},"minRtt":{"$ref":"#/definitions/minRtt"},"status":{"$ref":"#/definitions/integer7"},"statPrefix":{"$ref":"#/definitions/name"}},"required":[],"additionalProperties":false},"localRateLimit":{"title":"localRateLimit","type":"object","properties":{"maxTokens":{"$ref":"#/definitions/integer8"},"tokensPerFill":{"$ref":"#/definitions/integer8"},"fillInterval":{"$ref":"#/definitions/duration"},"descriptors":{"$ref":"#/definitions/array3"},"enabledPercent":{"$ref":"#/definitions/number2"},"enforcedPercent":{"$ref":"#/definitions/number2"},"status":{"$ref":"#/definitions/integer7"},"headers":{"$ref":"#/definitions/object2"},"rateLimitHeaders":{"$ref":"#/definitions/boolean"},"statPrefix":{"$ref":"#/definitions/name"}},"required":[],"additionalProperties":false},"bandwidthLimit":{"title":"bandwidthLimit","type":"object","properties":{"requestRate":{"$ref":"#/definitions/size"},"responseRate":{"$ref":"#/definitions/size"},"fillInterval":{"$ref":"#/definitions/duration"},"statPrefix":{"$ref":"#/definitions/name"}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false}},"accessLog":{"$ref":"#/definitions/array5"},"routes":{"$ref":"#/definitions/array6"},"virtualHosts":{"type":"array","items":{"title":"virtualHost","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"domains":{"type":"array","items":{"type":"string","format":"domain"},"minItems":1},"requestHeaders":{"$ref":"#/definitions/headerEdits"},"responseHeaders":{"$ref":"#/definitions/headerEdits"},"filters":{"$ref":"#/definitions/routeFilters"},"retry":{"$ref":"#/definitions/retry"},"routes":{"$ref":"#/definitions/array6"}},"required":["domains","routes"],"additionalProperties":false},"minItems":1}},"required":[],"additionalProperties":false},"tcp":{"title":"tcp","type":"object","properties":{"cluster":{"$ref":"#/definitions/name"},"clusters":{"$ref":"#/definitions/array"},"sniRoutes":{"type":"object","propertyNames":{"type":"string","format":"serverNamePattern"},"additionalProperties":{"anyOf":[{"type":"string","format":"name"},{"type":"array","items":{"$ref":"#/definitions/weightedCluster"},"minItems":1}]}},"idleTimeout":{"$ref":"#/definitions/duration"},"maxConnectAttempts":{"$ref":"#/definitions/integer4"},"accessLog":{"$ref":"#/definitions/array5"}},"required":[],"additionalProperties":false}},"required":["address"],"additionalProperties":false},"minItems":1},"clusters":{"type":"array","items":{"title":"cluster","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"type":{"type":"string","enum":["static","strictDns","logicalDns","originalDst"]},"endpoints":{"type":"array","items":{"anyOf":[{"type":"string","format":"endpointAddress"},{"title":"endpoint","type":"object","properties":{"address":{"type":"string","format":"endpointAddress"},"weight":{"type":"integer","minimum":1,"maximum":4294967295},"priority":{"type":"integer","minimum":0,"maximum":128},"zone":{"$ref":"#/definitions/name"},"metadata":{"$ref":"#/definitions/object"}},"required":["address"],"additionalProperties":false}]}},"dnsRefresh":{"$ref":"#/definitions/duration"},"dnsJitter":{"$ref":"#/definitions/duration"},"dnsFailureRefresh":{"title":"dnsFailureRefresh","type":"object","properties":{"base":{"$ref":"#/definitions/duration"},"max":{"$ref":"#/definitions/duration"}},"required":["base"],"additionalProperties":false},"respectDnsTtl":{"$ref":"#/definitions/boolean"},"dnsLookupFamily":{"type":"string","enum":["auto","v4Only","v6Only","v4Preferred","all"]},"dnsResolvers":{"type":"array","items":{"type":"string","format":"resolverAddress"},"minItems":1},"protocol":{"type":"string","enum":["http1","http2","auto"]},"proxyProtocol":{"type":"string","enum":["v1","v2"]},"tls":{"title":"clusterTls","type":"object","properties":{"ca":{"$ref":"#/definitions/name"},"serverName":{"$ref":"#/definitions/authority"},"subjectAltNames":{"$ref":"#/definitions/array4"},"cert":{"$ref":"#/definitions/name"},"key":{"$ref":"#/definitions/name"},"insecureSkipVerify":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false},"connectTimeout":{"$ref":"#/definitions/duration"},"loadBalancing":{"title":"loadBalancing","type":"object","properties":{"policy":{"type":"string","enum":["roundRobin","leastRequest","random","ringHash","maglev","peakEwma"]},"choiceCount":{"type":"integer","minimum":2,"maximum":64},"activeRequestBias":{"$ref":"#/definitions/number4"},"minRingSize":{"$ref":"#/definitions/integer9"},"maxRingSize":{"$ref":"#/definitions/integer9"},"tableSize":{"type":"integer","minimum":2,"maximum":5000011},"hashBalanceFactor":{"type":"integer","minimum":0,"maximum":10000},"slowStart":{"title":"slowStart","type":"object","properties":{"window":{"$ref":"#/definitions/duration"},"aggression":{"$ref":"#/definitions/number4"},"minWeightPercent":{"$ref":"#/definitions/number2"}},"required":["window"],"additionalProperties":false},"panicPercent":{"$ref":"#/definitions/integer3"},"overprovisioningFactor":{"$ref":"#/definitions/number3"},"localityWeighted":{"$ref":"#/definitions/boolean"},"localityWeights":{"type":"object","propertyNames":{"type":"string","format":"name"},"additionalProperties":{"$ref":"#/definitions/integer2"}},"zoneAware":{"anyOf":[{"type":"boolean"},{"title":"zoneAware","type":"object","properties":{"minClusterSize":{"$ref":"#/definitions/integer2"},"routingEnabledPercent":{"$ref":"#/definitions/integer3"},"failTrafficOnPanic":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false}]},"subsets":{"type":"array","items":{"anyOf":[{"type":"array","items":{"$ref":"#/definitions/name"},"minItems":1},{"title":"subset","type":"object","properties":{"keys":{"$ref":"#/definitions/name2"},"fallback":{"type":"string","enum":["none","anyEndpoint","defaultSubset","keysSubset"]},"fallbackKeys":{"$ref":"#/definitions/name2"}},"required":["keys"],"additionalProperties":false}]}},"subsetFallback":{"type":"string","enum":["none","anyEndpoint","defaultSubset"]},"defaultSubset":{"$ref":"#/definitions/object"}},"required":[],"additionalProperties":false},"connections":{"title":"connections","type":"object","properties":{"idleTimeout":{"$ref":"#/definitions/duration"},"maxRequests":{"$ref":"#/definitions/integer5"}},"required":[],"additionalProperties":false},"http2":{"title":"clusterHttp2","type":"object","properties":{"keepAliveInterval":{"$ref":"#/definitions/duration"},"keepAliveTimeout":{"$ref":"#/definitions/duration"}},"required":[],"additionalProperties":false},"healthChecks":{"type":"array","items":{"title":"healthCheck","type":"object","properties":{"http":{"title":"healthCheckHttp","type":"object","properties":{"path":{"$ref":"#/definitions/target"},"host":{"$ref":"#/definitions/optionalAuthority"},"method":{"type":"string","enum":["GET","HEAD","POST","PUT","DELETE","OPTIONS","TRACE","PATCH"]},"headers":{"$ref":"#/definitions/object2"},"expectedStatuses":{"$ref":"#/definitions/statusFilter"},"retriableStatuses":{"type":"array","items":{"$ref":"#/definitions/statusFilter2"}}},"required":["path"],"additionalProperties":false},"tcp":{"title":"healthCheckTcp","type":"object","properties":{"send":{"$ref":"#/definitions/choice4"},"expect":{"type":"array","items":{"$ref":"#/definitions/choice4"}}},"required":[],"additionalProperties":false},"grpc":{"title":"healthCheckGrpc","type":"object","properties":{"service":{"$ref":"#/definitions/string"},"authority":{"$ref":"#/definitions/optionalAuthority"}},"required":[],"additionalProperties":false},"interval":{"$ref":"#/definitions/duration"},"timeout":{"$ref":"#/definitions/duration"},"healthyThreshold":{"$ref":"#/definitions/integer6"},"unhealthyThreshold":{"$ref":"#/definitions/integer6"},"jitter":{"$ref":"#/definitions/duration"},"jitterPercent":{"$ref":"#/definitions/integer3"},"initialJitter":{"$ref":"#/definitions/duration"},"noTrafficInterval":{"$ref":"#/definitions/duration"},"noTrafficHealthyInterval":{"$ref":"#/definitions/duration"},"unhealthyInterval":{"$ref":"#/definitions/duration"},"unhealthyEdgeInterval":{"$ref":"#/definitions/duration"},"healthyEdgeInterval":{"$ref":"#/definitions/duration"},"reuseConnection":{"$ref":"#/definitions/boolean"},"eventLog":{"$ref":"#/definitions/name"},"alwaysLogFailures":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false}},"outlierDetection":{"title":"outlierDetection","type":"object","properties":{"interval":{"$ref":"#/definitions/duration"},"baseEjectionTime":{"$ref":"#/definitions/duration"},"maxEjectionTime":{"$ref":"#/definitions/duration"},"maxEjectionTimeJitter":{"$ref":"#/definitions/duration"},"maxEjectionPercent":{"$ref":"#/definitions/integer3"},"alwaysEjectOneHost":{"$ref":"#/definitions/boolean"},"consecutive5xx":{"$ref":"#/definitions/integer5"},"enforcingConsecutive5xxPercent":{"$ref":"#/definitions/integer3"},"consecutiveGatewayFailure":{"$ref":"#/definitions/integer5"},"enforcingConsecutiveGatewayFailurePercent":{"$ref":"#/definitions/integer3"},"consecutiveLocalOriginFailure":{"$ref":"#/definitions/integer5"},"enforcingConsecutiveLocalOriginFailurePercent":{"$ref":"#/definitions/integer3"},"splitExternalLocalOriginErrors":{"$ref":"#/definitions/boolean"},"successRate":{"title":"outlierSuccessRate","type":"object","properties":{"minimumHosts":{"$ref":"#/definitions/integer5"},"requestVolume":{"$ref":"#/definitions/integer5"},"stdevFactor":{"type":"number","minimum":0,"maximum":1000},"enforcingPercent":{"$ref":"#/definitions/integer3"},"enforcingLocalOriginPercent":{"$ref":"#/definitions/integer3"}},"required":[],"additionalProperties":false},"failurePercentage":{"title":"outlierFailurePercentage","type":"object","properties":{"threshold":{"$ref":"#/definitions/integer3"},"minimumHosts":{"$ref":"#/definitions/integer5"},"requestVolume":{"$ref":"#/definitions/integer5"},"enforcingPercent":{"$ref":"#/definitions/integer3"},"enforcingLocalOriginPercent":{"$ref":"#/definitions/integer3"}},"required":[],"additionalProperties":false},"successfulActiveHealthCheckUnejectHost":{"$ref":"#/definitions/boolean"},"eventLog":{"$ref":"#/definitions/string"}},"required":[],"additionalProperties":false},"circuitBreakers":{"title":"circuitBreakers","type":"object","properties":{"maxConnections":{"$ref":"#/definitions/integer5"},"maxPendingRequests":{"$ref":"#/definitions/integer5"},"maxRequests":{"$ref":"#/definitions/integer5"},"maxRetries":{"$ref":"#/definitions/integer5"},"retryBudget":{"$ref":"#/definitions/retryBudget"},"perHost":{"title":"perHost","type":"object","properties":{"maxConnections":{"$ref":"#/definitions/integer5"},"maxRequests":{"$ref":"#/definitions/integer5"}},"required":[],"additionalProperties":false},"high":{"title":"highCircuitBreakers","type":"object","properties":{"maxConnections":{"$ref":"#/definitions/integer5"},"maxPendingRequests":{"$ref":"#/definitions/integer5"},"maxRequests":{"$ref":"#/definitions/integer5"},"maxRetries":{"$ref":"#/definitions/integer5"},"retryBudget":{"$ref":"#/definitions/retryBudget"}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false}},"required":["name"],"additionalProperties":false}}},"required":["listeners"],"additionalProperties":false};
+const schema6 = {"$schema":"http://json-schema.org/draft-07/schema#","title":"configuration","type":"object","properties":{"$schema":{"$ref":"#/definitions/string"},"workers":{"anyOf":[{"const":"auto"},{"type":"integer","minimum":1,"maximum":1024}]},"pinWorkers":{"$ref":"#/definitions/boolean"},"engine":{"$ref":"#/definitions/string2"},"admin":{"anyOf":[{"const":false},{"title":"admin","type":"object","properties":{"address":{"$ref":"#/definitions/listenAddress"}},"required":[],"additionalProperties":false}]},"logLevel":{"type":"string","enum":["trace","debug","info","warn","error","off"]},"drainTimeout":{"$ref":"#/definitions/duration"},"watch":{"$ref":"#/definitions/boolean"},"zone":{"$ref":"#/definitions/name"},"localCluster":{"$ref":"#/definitions/name"},"overload":{"title":"overload","type":"object","properties":{"maxConnections":{"$ref":"#/definitions/integer5"},"maxHeapSize":{"$ref":"#/definitions/size"},"interval":{"$ref":"#/definitions/duration"},"actions":{"title":"overloadActions","type":"object","properties":{"stopAcceptingRequests":{"$ref":"#/definitions/number"},"disableKeepAlive":{"$ref":"#/definitions/number"},"closeIdleConnections":{"$ref":"#/definitions/number"},"stopAcceptingConnections":{"$ref":"#/definitions/number"},"rejectIncomingConnections":{"$ref":"#/definitions/number"},"reduceTimeouts":{"title":"reduceTimeouts","type":"object","properties":{"from":{"$ref":"#/definitions/number"},"to":{"$ref":"#/definitions/number"},"idle":{"$ref":"#/definitions/duration"}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"listeners":{"type":"array","items":{"title":"listener","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"address":{"$ref":"#/definitions/listenAddress"},"maxConnections":{"$ref":"#/definitions/integer5"},"engine":{"$ref":"#/definitions/string2"},"tls":{"title":"tls","type":"object","properties":{"certificates":{"type":"array","items":{"title":"certificate","type":"object","properties":{"cert":{"$ref":"#/definitions/name"},"key":{"$ref":"#/definitions/name"},"serverNames":{"type":"array","items":{"type":"string","format":"serverNameRule"}}},"required":["cert","key"],"additionalProperties":false},"minItems":1},"minVersion":{"$ref":"#/definitions/string3"},"maxVersion":{"$ref":"#/definitions/string3"},"cipherSuites":{"type":"array","items":{"type":"string","format":"cipherName"}},"alpn":{"type":"array","items":{"type":"string","format":"alpnName"}},"clientCa":{"$ref":"#/definitions/name"},"requireClientCertificate":{"$ref":"#/definitions/boolean"},"subjectAltNames":{"$ref":"#/definitions/array4"},"sessionTicketKeys":{"type":"array","items":{"$ref":"#/definitions/string"}}},"required":["certificates"],"additionalProperties":false},"proxyProtocol":{"$ref":"#/definitions/boolean"},"http":{"title":"http","type":"object","properties":{"protocols":{"type":"array","items":{"type":"string","enum":["http1","http2"]},"minItems":1},"serverName":{"anyOf":[{"type":"string","format":"serverName"},{"const":false}]},"useRemoteAddress":{"$ref":"#/definitions/boolean"},"xffNumTrustedHops":{"$ref":"#/definitions/integer3"},"trustedCidrs":{"$ref":"#/definitions/cidr"},"internalCidrs":{"$ref":"#/definitions/cidr"},"normalizePath":{"$ref":"#/definitions/boolean"},"mergeSlashes":{"$ref":"#/definitions/boolean"},"pathWithEscapedSlashes":{"type":"string","enum":["keep","reject","unescapeAndRedirect","unescapeAndForward"]},"headersWithUnderscores":{"type":"string","enum":["allow","drop","reject"]},"maxRequestHeadersSize":{"$ref":"#/definitions/size"},"maxRequestHeaders":{"type":"integer","minimum":1,"maximum":8192},"maxRequestBodySize":{"$ref":"#/definitions/size"},"acceptHttp10":{"$ref":"#/definitions/boolean"},"timeouts":{"title":"timeouts","type":"object","properties":{"idle":{"$ref":"#/definitions/duration"},"requestHeaders":{"$ref":"#/definitions/duration"},"request":{"$ref":"#/definitions/duration"},"streamIdle":{"$ref":"#/definitions/duration"}},"required":[],"additionalProperties":false},"http2":{"title":"http2","type":"object","properties":{"maxConcurrentStreams":{"$ref":"#/definitions/integer6"},"initialStreamWindow":{"$ref":"#/definitions/size"},"initialConnectionWindow":{"$ref":"#/definitions/size"},"keepAliveInterval":{"$ref":"#/definitions/duration"},"keepAliveTimeout":{"$ref":"#/definitions/duration"},"maxOutboundFrames":{"$ref":"#/definitions/integer6"},"maxOutboundControlFrames":{"$ref":"#/definitions/integer6"},"maxConsecutiveEmptyFrames":{"$ref":"#/definitions/integer5"},"maxPriorityFramesPerStream":{"$ref":"#/definitions/integer5"},"maxWindowUpdatesPerDataFrame":{"$ref":"#/definitions/integer6"},"maxContinuationFrames":{"$ref":"#/definitions/integer5"},"prematureResetStreams":{"$ref":"#/definitions/integer5"}},"required":[],"additionalProperties":false},"requestId":{"title":"requestId","type":"object","properties":{"generate":{"$ref":"#/definitions/boolean"},"preserveExternal":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false},"upgrades":{"$ref":"#/definitions/upgrade"},"filters":{"type":"array","items":{"title":"filter","type":"object","properties":{"grpcWeb":{"title":"grpcWeb","type":"object","properties":{},"required":[],"additionalProperties":false},"grpcStats":{"title":"grpcStats","type":"object","properties":{"methods":{"type":"array","items":{"type":"string","format":"grpcMethod"}}},"required":[],"additionalProperties":false},"admissionControl":{"title":"admissionControl","type":"object","properties":{"window":{"$ref":"#/definitions/duration"},"successRatePercent":{"$ref":"#/definitions/number2"},"aggression":{"$ref":"#/definitions/number3"},"maxRejectionPercent":{"$ref":"#/definitions/number2"},"rpsThreshold":{"$ref":"#/definitions/integer5"},"successStatuses":{"$ref":"#/definitions/statusFilter"},"successGrpcStatuses":{"$ref":"#/definitions/array2"},"statPrefix":{"$ref":"#/definitions/name"}},"required":[],"additionalProperties":false},"concurrencyLimit":{"title":"concurrencyLimit","type":"object","properties":{"maxRequests":{"$ref":"#/definitions/integer6"},"status":{"$ref":"#/definitions/integer7"},"statPrefix":{"$ref":"#/definitions/name"}},"required":["maxRequests"],"additionalProperties":false},"adaptiveConcurrency":{"title":"adaptiveConcurrency","type":"object","properties":{"sampleAggregatePercentile":{"$ref":"#/definitions/number2"},"concurrencyUpdateInterval":{"$ref":"#/definitions/duration"},"maxConcurrencyLimit":{"$ref":"#/definitions/integer6"},"minRtt":{"$ref":"#/definitions/minRtt"},"status":{"$ref":"#/definitions/integer7"},"statPrefix":{"$ref":"#/definitions/name"}},"required":[],"additionalProperties":false},"localRateLimit":{"title":"localRateLimit","type":"object","properties":{"maxTokens":{"$ref":"#/definitions/integer8"},"tokensPerFill":{"$ref":"#/definitions/integer8"},"fillInterval":{"$ref":"#/definitions/duration"},"descriptors":{"$ref":"#/definitions/array3"},"enabledPercent":{"$ref":"#/definitions/number2"},"enforcedPercent":{"$ref":"#/definitions/number2"},"status":{"$ref":"#/definitions/integer7"},"headers":{"$ref":"#/definitions/object2"},"rateLimitHeaders":{"$ref":"#/definitions/boolean"},"statPrefix":{"$ref":"#/definitions/name"}},"required":[],"additionalProperties":false},"bandwidthLimit":{"title":"bandwidthLimit","type":"object","properties":{"requestRate":{"$ref":"#/definitions/size"},"responseRate":{"$ref":"#/definitions/size"},"fillInterval":{"$ref":"#/definitions/duration"},"statPrefix":{"$ref":"#/definitions/name"}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false}},"accessLog":{"$ref":"#/definitions/array5"},"routes":{"$ref":"#/definitions/array6"},"virtualHosts":{"type":"array","items":{"title":"virtualHost","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"domains":{"type":"array","items":{"type":"string","format":"domain"},"minItems":1},"requestHeaders":{"$ref":"#/definitions/headerEdits"},"responseHeaders":{"$ref":"#/definitions/headerEdits"},"filters":{"$ref":"#/definitions/routeFilters"},"retry":{"$ref":"#/definitions/retry"},"routes":{"$ref":"#/definitions/array6"}},"required":["domains","routes"],"additionalProperties":false},"minItems":1}},"required":[],"additionalProperties":false},"tcp":{"title":"tcp","type":"object","properties":{"cluster":{"$ref":"#/definitions/name"},"clusters":{"$ref":"#/definitions/array"},"sniRoutes":{"type":"object","propertyNames":{"type":"string","format":"serverNamePattern"},"additionalProperties":{"anyOf":[{"type":"string","format":"name"},{"type":"array","items":{"$ref":"#/definitions/weightedCluster"},"minItems":1}]}},"idleTimeout":{"$ref":"#/definitions/duration"},"maxConnectAttempts":{"$ref":"#/definitions/integer4"},"accessLog":{"$ref":"#/definitions/array5"}},"required":[],"additionalProperties":false}},"required":["address"],"additionalProperties":false},"minItems":1},"clusters":{"type":"array","items":{"title":"cluster","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"type":{"type":"string","enum":["static","strictDns","logicalDns","originalDst"]},"endpoints":{"type":"array","items":{"anyOf":[{"type":"string","format":"endpointAddress"},{"title":"endpoint","type":"object","properties":{"address":{"type":"string","format":"endpointAddress"},"weight":{"type":"integer","minimum":1,"maximum":4294967295},"priority":{"type":"integer","minimum":0,"maximum":128},"zone":{"$ref":"#/definitions/name"},"metadata":{"$ref":"#/definitions/object"}},"required":["address"],"additionalProperties":false}]}},"dnsRefresh":{"$ref":"#/definitions/duration"},"dnsJitter":{"$ref":"#/definitions/duration"},"dnsFailureRefresh":{"title":"dnsFailureRefresh","type":"object","properties":{"base":{"$ref":"#/definitions/duration"},"max":{"$ref":"#/definitions/duration"}},"required":["base"],"additionalProperties":false},"respectDnsTtl":{"$ref":"#/definitions/boolean"},"dnsLookupFamily":{"type":"string","enum":["auto","v4Only","v6Only","v4Preferred","all"]},"dnsResolvers":{"type":"array","items":{"type":"string","format":"resolverAddress"},"minItems":1},"protocol":{"type":"string","enum":["http1","http2","auto"]},"proxyProtocol":{"type":"string","enum":["v1","v2"]},"tls":{"title":"clusterTls","type":"object","properties":{"ca":{"$ref":"#/definitions/name"},"serverName":{"$ref":"#/definitions/authority"},"subjectAltNames":{"$ref":"#/definitions/array4"},"cert":{"$ref":"#/definitions/name"},"key":{"$ref":"#/definitions/name"},"insecureSkipVerify":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false},"connectTimeout":{"$ref":"#/definitions/duration"},"loadBalancing":{"title":"loadBalancing","type":"object","properties":{"policy":{"type":"string","enum":["roundRobin","leastRequest","random","ringHash","maglev","peakEwma"]},"choiceCount":{"type":"integer","minimum":2,"maximum":64},"activeRequestBias":{"$ref":"#/definitions/number4"},"minRingSize":{"$ref":"#/definitions/integer9"},"maxRingSize":{"$ref":"#/definitions/integer9"},"tableSize":{"type":"integer","minimum":2,"maximum":5000011},"hashBalanceFactor":{"type":"integer","minimum":0,"maximum":10000},"slowStart":{"title":"slowStart","type":"object","properties":{"window":{"$ref":"#/definitions/duration"},"aggression":{"$ref":"#/definitions/number4"},"minWeightPercent":{"$ref":"#/definitions/number2"}},"required":["window"],"additionalProperties":false},"panicPercent":{"$ref":"#/definitions/integer3"},"overprovisioningFactor":{"$ref":"#/definitions/number3"},"localityWeighted":{"$ref":"#/definitions/boolean"},"localityWeights":{"type":"object","propertyNames":{"type":"string","format":"name"},"additionalProperties":{"$ref":"#/definitions/integer2"}},"zoneAware":{"anyOf":[{"type":"boolean"},{"title":"zoneAware","type":"object","properties":{"minClusterSize":{"$ref":"#/definitions/integer2"},"routingEnabledPercent":{"$ref":"#/definitions/integer3"},"failTrafficOnPanic":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false}]},"subsets":{"type":"array","items":{"anyOf":[{"type":"array","items":{"$ref":"#/definitions/name"},"minItems":1},{"title":"subset","type":"object","properties":{"keys":{"$ref":"#/definitions/name2"},"fallback":{"type":"string","enum":["none","anyEndpoint","defaultSubset","keysSubset"]},"fallbackKeys":{"$ref":"#/definitions/name2"}},"required":["keys"],"additionalProperties":false}]}},"subsetFallback":{"type":"string","enum":["none","anyEndpoint","defaultSubset"]},"defaultSubset":{"$ref":"#/definitions/object"}},"required":[],"additionalProperties":false},"connections":{"title":"connections","type":"object","properties":{"idleTimeout":{"$ref":"#/definitions/duration"},"maxRequests":{"$ref":"#/definitions/integer5"}},"required":[],"additionalProperties":false},"http2":{"title":"clusterHttp2","type":"object","properties":{"keepAliveInterval":{"$ref":"#/definitions/duration"},"keepAliveTimeout":{"$ref":"#/definitions/duration"}},"required":[],"additionalProperties":false},"healthChecks":{"type":"array","items":{"title":"healthCheck","type":"object","properties":{"http":{"title":"healthCheckHttp","type":"object","properties":{"path":{"$ref":"#/definitions/target"},"host":{"$ref":"#/definitions/optionalAuthority"},"method":{"type":"string","enum":["GET","HEAD","POST","PUT","DELETE","OPTIONS","TRACE","PATCH"]},"headers":{"$ref":"#/definitions/object2"},"expectedStatuses":{"$ref":"#/definitions/statusFilter"},"retriableStatuses":{"type":"array","items":{"$ref":"#/definitions/statusFilter2"}}},"required":["path"],"additionalProperties":false},"tcp":{"title":"healthCheckTcp","type":"object","properties":{"send":{"$ref":"#/definitions/choice4"},"expect":{"type":"array","items":{"$ref":"#/definitions/choice4"}}},"required":[],"additionalProperties":false},"grpc":{"title":"healthCheckGrpc","type":"object","properties":{"service":{"$ref":"#/definitions/string"},"authority":{"$ref":"#/definitions/optionalAuthority"}},"required":[],"additionalProperties":false},"interval":{"$ref":"#/definitions/duration"},"timeout":{"$ref":"#/definitions/duration"},"healthyThreshold":{"$ref":"#/definitions/integer6"},"unhealthyThreshold":{"$ref":"#/definitions/integer6"},"jitter":{"$ref":"#/definitions/duration"},"jitterPercent":{"$ref":"#/definitions/integer3"},"initialJitter":{"$ref":"#/definitions/duration"},"noTrafficInterval":{"$ref":"#/definitions/duration"},"noTrafficHealthyInterval":{"$ref":"#/definitions/duration"},"unhealthyInterval":{"$ref":"#/definitions/duration"},"unhealthyEdgeInterval":{"$ref":"#/definitions/duration"},"healthyEdgeInterval":{"$ref":"#/definitions/duration"},"reuseConnection":{"$ref":"#/definitions/boolean"},"eventLog":{"$ref":"#/definitions/name"},"alwaysLogFailures":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false}},"outlierDetection":{"title":"outlierDetection","type":"object","properties":{"interval":{"$ref":"#/definitions/duration"},"baseEjectionTime":{"$ref":"#/definitions/duration"},"maxEjectionTime":{"$ref":"#/definitions/duration"},"maxEjectionTimeJitter":{"$ref":"#/definitions/duration"},"maxEjectionPercent":{"$ref":"#/definitions/integer3"},"alwaysEjectOneHost":{"$ref":"#/definitions/boolean"},"consecutive5xx":{"$ref":"#/definitions/integer5"},"enforcingConsecutive5xxPercent":{"$ref":"#/definitions/integer3"},"consecutiveGatewayFailure":{"$ref":"#/definitions/integer5"},"enforcingConsecutiveGatewayFailurePercent":{"$ref":"#/definitions/integer3"},"consecutiveLocalOriginFailure":{"$ref":"#/definitions/integer5"},"enforcingConsecutiveLocalOriginFailurePercent":{"$ref":"#/definitions/integer3"},"splitExternalLocalOriginErrors":{"$ref":"#/definitions/boolean"},"successRate":{"title":"outlierSuccessRate","type":"object","properties":{"minimumHosts":{"$ref":"#/definitions/integer5"},"requestVolume":{"$ref":"#/definitions/integer5"},"stdevFactor":{"type":"number","minimum":0,"maximum":1000},"enforcingPercent":{"$ref":"#/definitions/integer3"},"enforcingLocalOriginPercent":{"$ref":"#/definitions/integer3"}},"required":[],"additionalProperties":false},"failurePercentage":{"title":"outlierFailurePercentage","type":"object","properties":{"threshold":{"$ref":"#/definitions/integer3"},"minimumHosts":{"$ref":"#/definitions/integer5"},"requestVolume":{"$ref":"#/definitions/integer5"},"enforcingPercent":{"$ref":"#/definitions/integer3"},"enforcingLocalOriginPercent":{"$ref":"#/definitions/integer3"}},"required":[],"additionalProperties":false},"successfulActiveHealthCheckUnejectHost":{"$ref":"#/definitions/boolean"},"eventLog":{"$ref":"#/definitions/string"}},"required":[],"additionalProperties":false},"circuitBreakers":{"title":"circuitBreakers","type":"object","properties":{"maxConnections":{"$ref":"#/definitions/integer5"},"maxPendingRequests":{"$ref":"#/definitions/integer5"},"maxRequests":{"$ref":"#/definitions/integer5"},"maxRetries":{"$ref":"#/definitions/integer5"},"retryBudget":{"$ref":"#/definitions/retryBudget"},"perHost":{"title":"perHost","type":"object","properties":{"maxConnections":{"$ref":"#/definitions/integer5"},"maxRequests":{"$ref":"#/definitions/integer5"}},"required":[],"additionalProperties":false},"high":{"title":"highCircuitBreakers","type":"object","properties":{"maxConnections":{"$ref":"#/definitions/integer5"},"maxPendingRequests":{"$ref":"#/definitions/integer5"},"maxRequests":{"$ref":"#/definitions/integer5"},"maxRetries":{"$ref":"#/definitions/integer5"},"retryBudget":{"$ref":"#/definitions/retryBudget"}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false}},"required":["name"],"additionalProperties":false}}},"required":["listeners"],"additionalProperties":false};
 const func2 = Object.prototype.hasOwnProperty;
 const schema7 = {"type":"string"};
 
@@ -33,10 +33,29 @@ validate24.errors = vErrors;
 return errors === 0;
 }
 
-const schema9 = {"type":"string","format":"listenAddress"};
-const formats0 = FORMATS.listenAddress;
+const schema9 = {"type":"string","enum":["auto","epoll","node","uws"]};
 
 function validate26(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+let vErrors = null;
+let errors = 0;
+if(typeof data !== "string"){
+const err0 = {instancePath,schemaPath:"#/definitions/string2/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err0);
+errors++;
+}
+if(!((((data === "auto") || (data === "epoll")) || (data === "node")) || (data === "uws"))){
+const err1 = {instancePath,schemaPath:"#/definitions/string2/enum",keyword:"enum",params:{allowedValues: schema9.enum}};
+(vErrors ??= []).push(err1);
+errors++;
+}
+validate26.errors = vErrors;
+return errors === 0;
+}
+
+const schema10 = {"type":"string","format":"listenAddress"};
+const formats0 = FORMATS.listenAddress;
+
+function validate28(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(typeof data === "string"){
@@ -50,14 +69,14 @@ const err1 = {instancePath,schemaPath:"#/definitions/listenAddress/type",keyword
 (vErrors ??= []).push(err1);
 errors++;
 }
-validate26.errors = vErrors;
+validate28.errors = vErrors;
 return errors === 0;
 }
 
-const schema10 = {"type":"string","format":"duration"};
+const schema11 = {"type":"string","format":"duration"};
 const formats2 = FORMATS.duration;
 
-function validate28(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate30(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(typeof data === "string"){
@@ -71,14 +90,14 @@ const err1 = {instancePath,schemaPath:"#/definitions/duration/type",keyword:"typ
 (vErrors ??= []).push(err1);
 errors++;
 }
-validate28.errors = vErrors;
+validate30.errors = vErrors;
 return errors === 0;
 }
 
-const schema11 = {"type":"string","format":"name"};
+const schema12 = {"type":"string","format":"name"};
 const formats4 = FORMATS.name;
 
-function validate31(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate33(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(typeof data === "string"){
@@ -92,13 +111,13 @@ const err1 = {instancePath,schemaPath:"#/definitions/name/type",keyword:"type",p
 (vErrors ??= []).push(err1);
 errors++;
 }
-validate31.errors = vErrors;
+validate33.errors = vErrors;
 return errors === 0;
 }
 
-const schema12 = {"type":"integer","minimum":0,"maximum":2147483647};
+const schema13 = {"type":"integer","minimum":0,"maximum":2147483647};
 
-function validate34(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate36(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(!(((typeof data == "number") && (!(data % 1) && !isNaN(data))) && (isFinite(data)))){
@@ -118,18 +137,18 @@ const err2 = {instancePath,schemaPath:"#/definitions/integer5/minimum",keyword:"
 errors++;
 }
 }
-validate34.errors = vErrors;
+validate36.errors = vErrors;
 return errors === 0;
 }
 
-const schema13 = {"type":["integer","string"],"minimum":0,"format":"size"};
+const schema14 = {"type":["integer","string"],"minimum":0,"format":"size"};
 const formats6 = FORMATS.size;
 
-function validate36(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate38(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if((!(((typeof data == "number") && (!(data % 1) && !isNaN(data))) && (isFinite(data)))) && (typeof data !== "string")){
-const err0 = {instancePath,schemaPath:"#/definitions/size/type",keyword:"type",params:{type: schema13.type}};
+const err0 = {instancePath,schemaPath:"#/definitions/size/type",keyword:"type",params:{type: schema14.type}};
 (vErrors ??= []).push(err0);
 errors++;
 }
@@ -147,13 +166,13 @@ const err2 = {instancePath,schemaPath:"#/definitions/size/format",keyword:"forma
 errors++;
 }
 }
-validate36.errors = vErrors;
+validate38.errors = vErrors;
 return errors === 0;
 }
 
-const schema14 = {"type":"number","minimum":0,"maximum":1};
+const schema15 = {"type":"number","minimum":0,"maximum":1};
 
-function validate39(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate41(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if((typeof data == "number") && (isFinite(data))){
@@ -172,16 +191,35 @@ const err2 = {instancePath,schemaPath:"#/definitions/number/type",keyword:"type"
 (vErrors ??= []).push(err2);
 errors++;
 }
-validate39.errors = vErrors;
+validate41.errors = vErrors;
 return errors === 0;
 }
 
-const schema15 = {"type":"array","items":{"title":"subjectAltName","type":"object","properties":{"dns":{"$ref":"#/definitions/choice3"},"uri":{"$ref":"#/definitions/choice3"},"ip":{"$ref":"#/definitions/choice3"}},"required":[],"additionalProperties":false}};
-const schema16 = {"anyOf":[{"type":"string","format":"name"},{"title":"textMatch","type":"object","properties":{"exact":{"$ref":"#/definitions/name"},"prefix":{"$ref":"#/definitions/name"},"suffix":{"$ref":"#/definitions/name"},"contains":{"$ref":"#/definitions/name"},"regex":{"$ref":"#/definitions/regex"}},"required":[],"additionalProperties":false}]};
-const schema17 = {"type":"string","format":"regex"};
+const schema16 = {"type":"string","enum":["TLSv1.2","TLSv1.3"]};
+
+function validate56(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+let vErrors = null;
+let errors = 0;
+if(typeof data !== "string"){
+const err0 = {instancePath,schemaPath:"#/definitions/string3/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err0);
+errors++;
+}
+if(!((data === "TLSv1.2") || (data === "TLSv1.3"))){
+const err1 = {instancePath,schemaPath:"#/definitions/string3/enum",keyword:"enum",params:{allowedValues: schema16.enum}};
+(vErrors ??= []).push(err1);
+errors++;
+}
+validate56.errors = vErrors;
+return errors === 0;
+}
+
+const schema17 = {"type":"array","items":{"title":"subjectAltName","type":"object","properties":{"dns":{"$ref":"#/definitions/choice3"},"uri":{"$ref":"#/definitions/choice3"},"ip":{"$ref":"#/definitions/choice3"}},"required":[],"additionalProperties":false}};
+const schema18 = {"anyOf":[{"type":"string","format":"name"},{"title":"textMatch","type":"object","properties":{"exact":{"$ref":"#/definitions/name"},"prefix":{"$ref":"#/definitions/name"},"suffix":{"$ref":"#/definitions/name"},"contains":{"$ref":"#/definitions/name"},"regex":{"$ref":"#/definitions/regex"}},"required":[],"additionalProperties":false}]};
+const schema19 = {"type":"string","format":"regex"};
 const formats16 = FORMATS.regex;
 
-function validate61(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate67(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(typeof data === "string"){
@@ -195,12 +233,12 @@ const err1 = {instancePath,schemaPath:"#/definitions/regex/type",keyword:"type",
 (vErrors ??= []).push(err1);
 errors++;
 }
-validate61.errors = vErrors;
+validate67.errors = vErrors;
 return errors === 0;
 }
 
 
-function validate56(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate62(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 const _errs0 = errors;
@@ -230,32 +268,32 @@ errors++;
 }
 }
 if(data.exact !== undefined){
-if(!(validate31(data.exact, {instancePath:instancePath+"/exact",parentData:data,parentDataProperty:"exact",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+if(!(validate33(data.exact, {instancePath:instancePath+"/exact",parentData:data,parentDataProperty:"exact",rootData}))){
+vErrors = vErrors === null ? validate33.errors : vErrors.concat(validate33.errors);
 errors = vErrors.length;
 }
 }
 if(data.prefix !== undefined){
-if(!(validate31(data.prefix, {instancePath:instancePath+"/prefix",parentData:data,parentDataProperty:"prefix",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+if(!(validate33(data.prefix, {instancePath:instancePath+"/prefix",parentData:data,parentDataProperty:"prefix",rootData}))){
+vErrors = vErrors === null ? validate33.errors : vErrors.concat(validate33.errors);
 errors = vErrors.length;
 }
 }
 if(data.suffix !== undefined){
-if(!(validate31(data.suffix, {instancePath:instancePath+"/suffix",parentData:data,parentDataProperty:"suffix",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+if(!(validate33(data.suffix, {instancePath:instancePath+"/suffix",parentData:data,parentDataProperty:"suffix",rootData}))){
+vErrors = vErrors === null ? validate33.errors : vErrors.concat(validate33.errors);
 errors = vErrors.length;
 }
 }
 if(data.contains !== undefined){
-if(!(validate31(data.contains, {instancePath:instancePath+"/contains",parentData:data,parentDataProperty:"contains",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+if(!(validate33(data.contains, {instancePath:instancePath+"/contains",parentData:data,parentDataProperty:"contains",rootData}))){
+vErrors = vErrors === null ? validate33.errors : vErrors.concat(validate33.errors);
 errors = vErrors.length;
 }
 }
 if(data.regex !== undefined){
-if(!(validate61(data.regex, {instancePath:instancePath+"/regex",parentData:data,parentDataProperty:"regex",rootData}))){
-vErrors = vErrors === null ? validate61.errors : vErrors.concat(validate61.errors);
+if(!(validate67(data.regex, {instancePath:instancePath+"/regex",parentData:data,parentDataProperty:"regex",rootData}))){
+vErrors = vErrors === null ? validate67.errors : vErrors.concat(validate67.errors);
 errors = vErrors.length;
 }
 }
@@ -281,12 +319,12 @@ vErrors = null;
 }
 }
 }
-validate56.errors = vErrors;
+validate62.errors = vErrors;
 return errors === 0;
 }
 
 
-function validate55(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate61(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(Array.isArray(data)){
@@ -302,20 +340,20 @@ errors++;
 }
 }
 if(data0.dns !== undefined){
-if(!(validate56(data0.dns, {instancePath:instancePath+"/" + i0+"/dns",parentData:data0,parentDataProperty:"dns",rootData}))){
-vErrors = vErrors === null ? validate56.errors : vErrors.concat(validate56.errors);
+if(!(validate62(data0.dns, {instancePath:instancePath+"/" + i0+"/dns",parentData:data0,parentDataProperty:"dns",rootData}))){
+vErrors = vErrors === null ? validate62.errors : vErrors.concat(validate62.errors);
 errors = vErrors.length;
 }
 }
 if(data0.uri !== undefined){
-if(!(validate56(data0.uri, {instancePath:instancePath+"/" + i0+"/uri",parentData:data0,parentDataProperty:"uri",rootData}))){
-vErrors = vErrors === null ? validate56.errors : vErrors.concat(validate56.errors);
+if(!(validate62(data0.uri, {instancePath:instancePath+"/" + i0+"/uri",parentData:data0,parentDataProperty:"uri",rootData}))){
+vErrors = vErrors === null ? validate62.errors : vErrors.concat(validate62.errors);
 errors = vErrors.length;
 }
 }
 if(data0.ip !== undefined){
-if(!(validate56(data0.ip, {instancePath:instancePath+"/" + i0+"/ip",parentData:data0,parentDataProperty:"ip",rootData}))){
-vErrors = vErrors === null ? validate56.errors : vErrors.concat(validate56.errors);
+if(!(validate62(data0.ip, {instancePath:instancePath+"/" + i0+"/ip",parentData:data0,parentDataProperty:"ip",rootData}))){
+vErrors = vErrors === null ? validate62.errors : vErrors.concat(validate62.errors);
 errors = vErrors.length;
 }
 }
@@ -330,13 +368,13 @@ const err2 = {instancePath,schemaPath:"#/definitions/array4/type",keyword:"type"
 (vErrors ??= []).push(err2);
 errors++;
 }
-validate55.errors = vErrors;
+validate61.errors = vErrors;
 return errors === 0;
 }
 
-const schema18 = {"type":"integer","minimum":0,"maximum":100};
+const schema20 = {"type":"integer","minimum":0,"maximum":100};
 
-function validate70(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate76(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(!(((typeof data == "number") && (!(data % 1) && !isNaN(data))) && (isFinite(data)))){
@@ -356,14 +394,14 @@ const err2 = {instancePath,schemaPath:"#/definitions/integer3/minimum",keyword:"
 errors++;
 }
 }
-validate70.errors = vErrors;
+validate76.errors = vErrors;
 return errors === 0;
 }
 
-const schema19 = {"type":"array","items":{"type":"string","format":"cidr"}};
+const schema21 = {"type":"array","items":{"type":"string","format":"cidr"}};
 const formats20 = FORMATS.cidr;
 
-function validate72(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate78(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(Array.isArray(data)){
@@ -387,13 +425,13 @@ const err2 = {instancePath,schemaPath:"#/definitions/cidr/type",keyword:"type",p
 (vErrors ??= []).push(err2);
 errors++;
 }
-validate72.errors = vErrors;
+validate78.errors = vErrors;
 return errors === 0;
 }
 
-const schema20 = {"type":"integer","minimum":1,"maximum":2147483647};
+const schema22 = {"type":"integer","minimum":1,"maximum":2147483647};
 
-function validate84(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate90(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(!(((typeof data == "number") && (!(data % 1) && !isNaN(data))) && (isFinite(data)))){
@@ -413,14 +451,14 @@ const err2 = {instancePath,schemaPath:"#/definitions/integer6/minimum",keyword:"
 errors++;
 }
 }
-validate84.errors = vErrors;
+validate90.errors = vErrors;
 return errors === 0;
 }
 
-const schema21 = {"type":"array","items":{"type":"string","format":"upgrade"}};
+const schema23 = {"type":"array","items":{"type":"string","format":"upgrade"}};
 const formats22 = FORMATS.upgrade;
 
-function validate99(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate105(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(Array.isArray(data)){
@@ -444,13 +482,13 @@ const err2 = {instancePath,schemaPath:"#/definitions/upgrade/type",keyword:"type
 (vErrors ??= []).push(err2);
 errors++;
 }
-validate99.errors = vErrors;
+validate105.errors = vErrors;
 return errors === 0;
 }
 
-const schema22 = {"type":"number","minimum":0,"maximum":100};
+const schema24 = {"type":"number","minimum":0,"maximum":100};
 
-function validate102(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate108(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if((typeof data == "number") && (isFinite(data))){
@@ -469,13 +507,13 @@ const err2 = {instancePath,schemaPath:"#/definitions/number2/type",keyword:"type
 (vErrors ??= []).push(err2);
 errors++;
 }
-validate102.errors = vErrors;
+validate108.errors = vErrors;
 return errors === 0;
 }
 
-const schema23 = {"type":"number","minimum":1,"maximum":100};
+const schema25 = {"type":"number","minimum":1,"maximum":100};
 
-function validate104(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate110(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if((typeof data == "number") && (isFinite(data))){
@@ -494,15 +532,15 @@ const err2 = {instancePath,schemaPath:"#/definitions/number3/type",keyword:"type
 (vErrors ??= []).push(err2);
 errors++;
 }
-validate104.errors = vErrors;
+validate110.errors = vErrors;
 return errors === 0;
 }
 
-const schema24 = {"type":"array","items":{"$ref":"#/definitions/statusFilter2"},"minItems":1};
-const schema25 = {"type":"string","format":"statusFilter"};
+const schema26 = {"type":"array","items":{"$ref":"#/definitions/statusFilter2"},"minItems":1};
+const schema27 = {"type":"string","format":"statusFilter"};
 const formats26 = FORMATS.statusFilter;
 
-function validate109(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate115(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(typeof data === "string"){
@@ -516,12 +554,12 @@ const err1 = {instancePath,schemaPath:"#/definitions/statusFilter2/type",keyword
 (vErrors ??= []).push(err1);
 errors++;
 }
-validate109.errors = vErrors;
+validate115.errors = vErrors;
 return errors === 0;
 }
 
 
-function validate108(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate114(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(Array.isArray(data)){
@@ -532,8 +570,8 @@ errors++;
 }
 const len0 = data.length;
 for(let i0=0; i0<len0; i0++){
-if(!(validate109(data[i0], {instancePath:instancePath+"/" + i0,parentData:data,parentDataProperty:i0,rootData}))){
-vErrors = vErrors === null ? validate109.errors : vErrors.concat(validate109.errors);
+if(!(validate115(data[i0], {instancePath:instancePath+"/" + i0,parentData:data,parentDataProperty:i0,rootData}))){
+vErrors = vErrors === null ? validate115.errors : vErrors.concat(validate115.errors);
 errors = vErrors.length;
 }
 }
@@ -542,13 +580,13 @@ const err1 = {instancePath,schemaPath:"#/definitions/statusFilter/type",keyword:
 (vErrors ??= []).push(err1);
 errors++;
 }
-validate108.errors = vErrors;
+validate114.errors = vErrors;
 return errors === 0;
 }
 
-const schema26 = {"type":"array","items":{"type":"integer","minimum":0,"maximum":16},"minItems":1};
+const schema28 = {"type":"array","items":{"type":"integer","minimum":0,"maximum":16},"minItems":1};
 
-function validate112(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate118(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(Array.isArray(data)){
@@ -583,13 +621,13 @@ const err4 = {instancePath,schemaPath:"#/definitions/array2/type",keyword:"type"
 (vErrors ??= []).push(err4);
 errors++;
 }
-validate112.errors = vErrors;
+validate118.errors = vErrors;
 return errors === 0;
 }
 
-const schema27 = {"type":"integer","minimum":400,"maximum":599};
+const schema29 = {"type":"integer","minimum":400,"maximum":599};
 
-function validate116(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate122(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(!(((typeof data == "number") && (!(data % 1) && !isNaN(data))) && (isFinite(data)))){
@@ -609,13 +647,13 @@ const err2 = {instancePath,schemaPath:"#/definitions/integer7/minimum",keyword:"
 errors++;
 }
 }
-validate116.errors = vErrors;
+validate122.errors = vErrors;
 return errors === 0;
 }
 
-const schema28 = {"title":"minRtt","type":"object","properties":{"interval":{"$ref":"#/definitions/duration"},"fixed":{"$ref":"#/definitions/duration"},"requestCount":{"type":"integer","minimum":1,"maximum":1000000},"jitterPercent":{"$ref":"#/definitions/number2"},"minConcurrency":{"$ref":"#/definitions/integer6"},"bufferPercent":{"$ref":"#/definitions/number2"}},"required":[],"additionalProperties":false};
+const schema30 = {"title":"minRtt","type":"object","properties":{"interval":{"$ref":"#/definitions/duration"},"fixed":{"$ref":"#/definitions/duration"},"requestCount":{"type":"integer","minimum":1,"maximum":1000000},"jitterPercent":{"$ref":"#/definitions/number2"},"minConcurrency":{"$ref":"#/definitions/integer6"},"bufferPercent":{"$ref":"#/definitions/number2"}},"required":[],"additionalProperties":false};
 
-function validate122(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate128(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(data && typeof data == "object" && !Array.isArray(data)){
@@ -627,14 +665,14 @@ errors++;
 }
 }
 if(data.interval !== undefined){
-if(!(validate28(data.interval, {instancePath:instancePath+"/interval",parentData:data,parentDataProperty:"interval",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+if(!(validate30(data.interval, {instancePath:instancePath+"/interval",parentData:data,parentDataProperty:"interval",rootData}))){
+vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
 errors = vErrors.length;
 }
 }
 if(data.fixed !== undefined){
-if(!(validate28(data.fixed, {instancePath:instancePath+"/fixed",parentData:data,parentDataProperty:"fixed",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+if(!(validate30(data.fixed, {instancePath:instancePath+"/fixed",parentData:data,parentDataProperty:"fixed",rootData}))){
+vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
 errors = vErrors.length;
 }
 }
@@ -659,20 +697,20 @@ errors++;
 }
 }
 if(data.jitterPercent !== undefined){
-if(!(validate102(data.jitterPercent, {instancePath:instancePath+"/jitterPercent",parentData:data,parentDataProperty:"jitterPercent",rootData}))){
-vErrors = vErrors === null ? validate102.errors : vErrors.concat(validate102.errors);
+if(!(validate108(data.jitterPercent, {instancePath:instancePath+"/jitterPercent",parentData:data,parentDataProperty:"jitterPercent",rootData}))){
+vErrors = vErrors === null ? validate108.errors : vErrors.concat(validate108.errors);
 errors = vErrors.length;
 }
 }
 if(data.minConcurrency !== undefined){
-if(!(validate84(data.minConcurrency, {instancePath:instancePath+"/minConcurrency",parentData:data,parentDataProperty:"minConcurrency",rootData}))){
-vErrors = vErrors === null ? validate84.errors : vErrors.concat(validate84.errors);
+if(!(validate90(data.minConcurrency, {instancePath:instancePath+"/minConcurrency",parentData:data,parentDataProperty:"minConcurrency",rootData}))){
+vErrors = vErrors === null ? validate90.errors : vErrors.concat(validate90.errors);
 errors = vErrors.length;
 }
 }
 if(data.bufferPercent !== undefined){
-if(!(validate102(data.bufferPercent, {instancePath:instancePath+"/bufferPercent",parentData:data,parentDataProperty:"bufferPercent",rootData}))){
-vErrors = vErrors === null ? validate102.errors : vErrors.concat(validate102.errors);
+if(!(validate108(data.bufferPercent, {instancePath:instancePath+"/bufferPercent",parentData:data,parentDataProperty:"bufferPercent",rootData}))){
+vErrors = vErrors === null ? validate108.errors : vErrors.concat(validate108.errors);
 errors = vErrors.length;
 }
 }
@@ -681,13 +719,13 @@ const err4 = {instancePath,schemaPath:"#/definitions/minRtt/type",keyword:"type"
 (vErrors ??= []).push(err4);
 errors++;
 }
-validate122.errors = vErrors;
+validate128.errors = vErrors;
 return errors === 0;
 }
 
-const schema29 = {"type":"integer","minimum":1,"maximum":268435456};
+const schema31 = {"type":"integer","minimum":1,"maximum":268435456};
 
-function validate131(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate137(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(!(((typeof data == "number") && (!(data % 1) && !isNaN(data))) && (isFinite(data)))){
@@ -707,15 +745,15 @@ const err2 = {instancePath,schemaPath:"#/definitions/integer8/minimum",keyword:"
 errors++;
 }
 }
-validate131.errors = vErrors;
+validate137.errors = vErrors;
 return errors === 0;
 }
 
-const schema30 = {"type":"array","items":{"title":"descriptor","type":"object","properties":{"entries":{"type":"array","items":{"title":"descriptorEntry","type":"object","properties":{"header":{"$ref":"#/definitions/headerName"},"value":{"$ref":"#/definitions/headerValue"},"remoteAddress":{"anyOf":[{"type":"string","format":"cidr"},{"const":true}]},"path":{"$ref":"#/definitions/path"},"prefix":{"$ref":"#/definitions/path"},"method":{"$ref":"#/definitions/method"}},"required":[],"additionalProperties":false},"minItems":1},"maxTokens":{"$ref":"#/definitions/integer8"},"tokensPerFill":{"$ref":"#/definitions/integer8"},"fillInterval":{"$ref":"#/definitions/duration"},"maxValues":{"type":"integer","minimum":8,"maximum":65536}},"required":["entries","maxTokens"],"additionalProperties":false}};
-const schema31 = {"type":"string","format":"headerName"};
+const schema32 = {"type":"array","items":{"title":"descriptor","type":"object","properties":{"entries":{"type":"array","items":{"title":"descriptorEntry","type":"object","properties":{"header":{"$ref":"#/definitions/headerName"},"value":{"$ref":"#/definitions/headerValue"},"remoteAddress":{"anyOf":[{"type":"string","format":"cidr"},{"const":true}]},"path":{"$ref":"#/definitions/path"},"prefix":{"$ref":"#/definitions/path"},"method":{"$ref":"#/definitions/method"}},"required":[],"additionalProperties":false},"minItems":1},"maxTokens":{"$ref":"#/definitions/integer8"},"tokensPerFill":{"$ref":"#/definitions/integer8"},"fillInterval":{"$ref":"#/definitions/duration"},"maxValues":{"type":"integer","minimum":8,"maximum":65536}},"required":["entries","maxTokens"],"additionalProperties":false}};
+const schema33 = {"type":"string","format":"headerName"};
 const formats28 = FORMATS.headerName;
 
-function validate136(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate142(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(typeof data === "string"){
@@ -729,14 +767,14 @@ const err1 = {instancePath,schemaPath:"#/definitions/headerName/type",keyword:"t
 (vErrors ??= []).push(err1);
 errors++;
 }
-validate136.errors = vErrors;
+validate142.errors = vErrors;
 return errors === 0;
 }
 
-const schema32 = {"type":"string","format":"headerValue"};
+const schema34 = {"type":"string","format":"headerValue"};
 const formats30 = FORMATS.headerValue;
 
-function validate138(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate144(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(typeof data === "string"){
@@ -750,14 +788,14 @@ const err1 = {instancePath,schemaPath:"#/definitions/headerValue/type",keyword:"
 (vErrors ??= []).push(err1);
 errors++;
 }
-validate138.errors = vErrors;
+validate144.errors = vErrors;
 return errors === 0;
 }
 
-const schema33 = {"type":"string","format":"path"};
+const schema35 = {"type":"string","format":"path"};
 const formats34 = FORMATS.path;
 
-function validate140(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate146(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(typeof data === "string"){
@@ -771,14 +809,14 @@ const err1 = {instancePath,schemaPath:"#/definitions/path/type",keyword:"type",p
 (vErrors ??= []).push(err1);
 errors++;
 }
-validate140.errors = vErrors;
+validate146.errors = vErrors;
 return errors === 0;
 }
 
-const schema34 = {"type":"string","format":"method"};
+const schema36 = {"type":"string","format":"method"};
 const formats36 = FORMATS.method;
 
-function validate143(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate149(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(typeof data === "string"){
@@ -792,12 +830,12 @@ const err1 = {instancePath,schemaPath:"#/definitions/method/type",keyword:"type"
 (vErrors ??= []).push(err1);
 errors++;
 }
-validate143.errors = vErrors;
+validate149.errors = vErrors;
 return errors === 0;
 }
 
 
-function validate135(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate141(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(Array.isArray(data)){
@@ -842,14 +880,14 @@ errors++;
 }
 }
 if(data2.header !== undefined){
-if(!(validate136(data2.header, {instancePath:instancePath+"/" + i0+"/entries/" + i1+"/header",parentData:data2,parentDataProperty:"header",rootData}))){
-vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
+if(!(validate142(data2.header, {instancePath:instancePath+"/" + i0+"/entries/" + i1+"/header",parentData:data2,parentDataProperty:"header",rootData}))){
+vErrors = vErrors === null ? validate142.errors : vErrors.concat(validate142.errors);
 errors = vErrors.length;
 }
 }
 if(data2.value !== undefined){
-if(!(validate138(data2.value, {instancePath:instancePath+"/" + i0+"/entries/" + i1+"/value",parentData:data2,parentDataProperty:"value",rootData}))){
-vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
+if(!(validate144(data2.value, {instancePath:instancePath+"/" + i0+"/entries/" + i1+"/value",parentData:data2,parentDataProperty:"value",rootData}))){
+vErrors = vErrors === null ? validate144.errors : vErrors.concat(validate144.errors);
 errors = vErrors.length;
 }
 }
@@ -897,20 +935,20 @@ vErrors = null;
 }
 }
 if(data2.path !== undefined){
-if(!(validate140(data2.path, {instancePath:instancePath+"/" + i0+"/entries/" + i1+"/path",parentData:data2,parentDataProperty:"path",rootData}))){
-vErrors = vErrors === null ? validate140.errors : vErrors.concat(validate140.errors);
+if(!(validate146(data2.path, {instancePath:instancePath+"/" + i0+"/entries/" + i1+"/path",parentData:data2,parentDataProperty:"path",rootData}))){
+vErrors = vErrors === null ? validate146.errors : vErrors.concat(validate146.errors);
 errors = vErrors.length;
 }
 }
 if(data2.prefix !== undefined){
-if(!(validate140(data2.prefix, {instancePath:instancePath+"/" + i0+"/entries/" + i1+"/prefix",parentData:data2,parentDataProperty:"prefix",rootData}))){
-vErrors = vErrors === null ? validate140.errors : vErrors.concat(validate140.errors);
+if(!(validate146(data2.prefix, {instancePath:instancePath+"/" + i0+"/entries/" + i1+"/prefix",parentData:data2,parentDataProperty:"prefix",rootData}))){
+vErrors = vErrors === null ? validate146.errors : vErrors.concat(validate146.errors);
 errors = vErrors.length;
 }
 }
 if(data2.method !== undefined){
-if(!(validate143(data2.method, {instancePath:instancePath+"/" + i0+"/entries/" + i1+"/method",parentData:data2,parentDataProperty:"method",rootData}))){
-vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
+if(!(validate149(data2.method, {instancePath:instancePath+"/" + i0+"/entries/" + i1+"/method",parentData:data2,parentDataProperty:"method",rootData}))){
+vErrors = vErrors === null ? validate149.errors : vErrors.concat(validate149.errors);
 errors = vErrors.length;
 }
 }
@@ -927,20 +965,20 @@ errors++;
 }
 }
 if(data0.maxTokens !== undefined){
-if(!(validate131(data0.maxTokens, {instancePath:instancePath+"/" + i0+"/maxTokens",parentData:data0,parentDataProperty:"maxTokens",rootData}))){
-vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
+if(!(validate137(data0.maxTokens, {instancePath:instancePath+"/" + i0+"/maxTokens",parentData:data0,parentDataProperty:"maxTokens",rootData}))){
+vErrors = vErrors === null ? validate137.errors : vErrors.concat(validate137.errors);
 errors = vErrors.length;
 }
 }
 if(data0.tokensPerFill !== undefined){
-if(!(validate131(data0.tokensPerFill, {instancePath:instancePath+"/" + i0+"/tokensPerFill",parentData:data0,parentDataProperty:"tokensPerFill",rootData}))){
-vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
+if(!(validate137(data0.tokensPerFill, {instancePath:instancePath+"/" + i0+"/tokensPerFill",parentData:data0,parentDataProperty:"tokensPerFill",rootData}))){
+vErrors = vErrors === null ? validate137.errors : vErrors.concat(validate137.errors);
 errors = vErrors.length;
 }
 }
 if(data0.fillInterval !== undefined){
-if(!(validate28(data0.fillInterval, {instancePath:instancePath+"/" + i0+"/fillInterval",parentData:data0,parentDataProperty:"fillInterval",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+if(!(validate30(data0.fillInterval, {instancePath:instancePath+"/" + i0+"/fillInterval",parentData:data0,parentDataProperty:"fillInterval",rootData}))){
+vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
 errors = vErrors.length;
 }
 }
@@ -975,14 +1013,14 @@ const err15 = {instancePath,schemaPath:"#/definitions/array3/type",keyword:"type
 (vErrors ??= []).push(err15);
 errors++;
 }
-validate135.errors = vErrors;
+validate141.errors = vErrors;
 return errors === 0;
 }
 
-const schema35 = {"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"$ref":"#/definitions/headerValue"}};
+const schema37 = {"type":"object","propertyNames":{"type":"string","format":"editedHeader"},"additionalProperties":{"$ref":"#/definitions/headerValue"}};
 const formats38 = FORMATS.editedHeader;
 
-function validate152(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate158(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(data && typeof data == "object" && !Array.isArray(data)){
@@ -1007,8 +1045,8 @@ errors++;
 }
 }
 for(const key1 in data){
-if(!(validate138(data[key1], {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1"),parentData:data,parentDataProperty:key1,rootData}))){
-vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
+if(!(validate144(data[key1], {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1"),parentData:data,parentDataProperty:key1,rootData}))){
+vErrors = vErrors === null ? validate144.errors : vErrors.concat(validate144.errors);
 errors = vErrors.length;
 }
 }
@@ -1017,13 +1055,13 @@ const err3 = {instancePath,schemaPath:"#/definitions/object2/type",keyword:"type
 (vErrors ??= []).push(err3);
 errors++;
 }
-validate152.errors = vErrors;
+validate158.errors = vErrors;
 return errors === 0;
 }
 
-const schema36 = {"type":"array","items":{"title":"accessLog","type":"object","properties":{"path":{"$ref":"#/definitions/name"},"format":{"$ref":"#/definitions/string"},"json":{"type":"object"},"filter":{"title":"accessLogFilter","type":"object","properties":{"status":{"$ref":"#/definitions/statusFilter2"}},"required":[],"additionalProperties":false}},"required":["path"],"additionalProperties":false}};
+const schema38 = {"type":"array","items":{"title":"accessLog","type":"object","properties":{"path":{"$ref":"#/definitions/name"},"format":{"$ref":"#/definitions/string"},"json":{"type":"object"},"filter":{"title":"accessLogFilter","type":"object","properties":{"status":{"$ref":"#/definitions/statusFilter2"}},"required":[],"additionalProperties":false}},"required":["path"],"additionalProperties":false}};
 
-function validate161(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate167(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(Array.isArray(data)){
@@ -1044,8 +1082,8 @@ errors++;
 }
 }
 if(data0.path !== undefined){
-if(!(validate31(data0.path, {instancePath:instancePath+"/" + i0+"/path",parentData:data0,parentDataProperty:"path",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+if(!(validate33(data0.path, {instancePath:instancePath+"/" + i0+"/path",parentData:data0,parentDataProperty:"path",rootData}))){
+vErrors = vErrors === null ? validate33.errors : vErrors.concat(validate33.errors);
 errors = vErrors.length;
 }
 }
@@ -1074,8 +1112,8 @@ errors++;
 }
 }
 if(data4.status !== undefined){
-if(!(validate109(data4.status, {instancePath:instancePath+"/" + i0+"/filter/status",parentData:data4,parentDataProperty:"status",rootData}))){
-vErrors = vErrors === null ? validate109.errors : vErrors.concat(validate109.errors);
+if(!(validate115(data4.status, {instancePath:instancePath+"/" + i0+"/filter/status",parentData:data4,parentDataProperty:"status",rootData}))){
+vErrors = vErrors === null ? validate115.errors : vErrors.concat(validate115.errors);
 errors = vErrors.length;
 }
 }
@@ -1096,16 +1134,16 @@ const err6 = {instancePath,schemaPath:"#/definitions/array5/type",keyword:"type"
 (vErrors ??= []).push(err6);
 errors++;
 }
-validate161.errors = vErrors;
+validate167.errors = vErrors;
 return errors === 0;
 }
 
-const schema37 = {"type":"array","items":{"$ref":"#/definitions/route"}};
-const schema38 = {"title":"route","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"match":{"title":"match","type":"object","properties":{"path":{"type":"string","format":"exactPath"},"prefix":{"$ref":"#/definitions/path"},"pathSeparatedPrefix":{"type":"string","format":"separatedPrefix"},"regex":{"$ref":"#/definitions/regex"},"template":{"type":"string","format":"template"},"connect":{"$ref":"#/definitions/boolean"},"caseSensitive":{"$ref":"#/definitions/boolean"},"methods":{"type":"array","items":{"$ref":"#/definitions/method"}},"headers":{"type":"object","propertyNames":{"type":"string","format":"matchedHeader"},"additionalProperties":{"$ref":"#/definitions/choice"}},"query":{"type":"object","propertyNames":{"type":"string","format":"name"},"additionalProperties":{"$ref":"#/definitions/choice"}},"fraction":{"$ref":"#/definitions/number"},"tls":{"title":"matchTls","type":"object","properties":{"clientCertificate":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"forward":{"title":"forward","type":"object","properties":{"cluster":{"$ref":"#/definitions/name"},"clusters":{"$ref":"#/definitions/array"},"clusterHeader":{"$ref":"#/definitions/headerName"},"subset":{"$ref":"#/definitions/object"},"priority":{"type":"string","enum":["default","high"]},"timeout":{"$ref":"#/definitions/duration"},"idleTimeout":{"$ref":"#/definitions/duration"},"grpcTimeoutHeaderMax":{"$ref":"#/definitions/duration"},"upgrades":{"$ref":"#/definitions/upgrade"},"hashOn":{"type":"array","items":{"title":"hashOn","type":"object","properties":{"header":{"type":"string","format":"matchedHeader"},"cookie":{"$ref":"#/definitions/headerName"},"sourceIp":{"$ref":"#/definitions/boolean"},"query":{"$ref":"#/definitions/name"},"terminal":{"$ref":"#/definitions/boolean"},"ttl":{"$ref":"#/definitions/duration"},"path":{"$ref":"#/definitions/path"},"attributes":{"type":"object","propertyNames":{"type":"string","format":"headerName"},"additionalProperties":{"$ref":"#/definitions/headerValue"}}},"required":[],"additionalProperties":false}},"stickySession":{"title":"stickySession","type":"object","properties":{"cookie":{"$ref":"#/definitions/headerName"},"header":{"$ref":"#/definitions/headerName"},"ttl":{"$ref":"#/definitions/duration"},"path":{"$ref":"#/definitions/path"},"strict":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false},"retry":{"$ref":"#/definitions/retry"},"hedge":{"title":"hedge","type":"object","properties":{"onPerTryTimeout":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false},"rewrite":{"title":"rewrite","type":"object","properties":{"prefix":{"$ref":"#/definitions/path"},"regex":{"title":"regexRewrite","type":"object","properties":{"pattern":{"$ref":"#/definitions/regex"},"substitution":{"type":"string","format":"substitution"}},"required":["pattern","substitution"],"additionalProperties":false},"path":{"$ref":"#/definitions/path"},"host":{"$ref":"#/definitions/authority"},"hostFrom":{"type":"string","enum":["upstream"]}},"required":[],"additionalProperties":false},"requestHeaders":{"$ref":"#/definitions/headerEdits"},"responseHeaders":{"$ref":"#/definitions/headerEdits"}},"required":[],"additionalProperties":false},"redirect":{"title":"redirect","type":"object","properties":{"scheme":{"type":"string","enum":["http","https"]},"host":{"$ref":"#/definitions/optionalAuthority"},"port":{"type":"integer","minimum":0,"maximum":65535},"path":{"$ref":"#/definitions/target"},"prefix":{"$ref":"#/definitions/path"},"status":{"type":"integer","enum":[301,302,303,307,308]},"stripQuery":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false},"respond":{"title":"respond","type":"object","properties":{"status":{"type":"integer","minimum":200,"maximum":599},"headers":{"$ref":"#/definitions/object2"},"body":{"$ref":"#/definitions/string"}},"required":["status"],"additionalProperties":false},"filters":{"$ref":"#/definitions/routeFilters"}},"required":["match"],"additionalProperties":false};
-const schema39 = {"anyOf":[{"type":"string"},{"title":"valueMatch","type":"object","properties":{"exact":{"$ref":"#/definitions/string"},"prefix":{"$ref":"#/definitions/name"},"suffix":{"$ref":"#/definitions/name"},"contains":{"$ref":"#/definitions/name"},"regex":{"$ref":"#/definitions/regex"},"range":{"title":"range","type":"object","properties":{"start":{"$ref":"#/definitions/integer"},"end":{"$ref":"#/definitions/integer"}},"required":["start","end"],"additionalProperties":false},"present":{"$ref":"#/definitions/boolean"},"invert":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false}]};
-const schema40 = {"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991};
+const schema39 = {"type":"array","items":{"$ref":"#/definitions/route"}};
+const schema40 = {"title":"route","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"match":{"title":"match","type":"object","properties":{"path":{"type":"string","format":"exactPath"},"prefix":{"$ref":"#/definitions/path"},"pathSeparatedPrefix":{"type":"string","format":"separatedPrefix"},"regex":{"$ref":"#/definitions/regex"},"template":{"type":"string","format":"template"},"connect":{"$ref":"#/definitions/boolean"},"caseSensitive":{"$ref":"#/definitions/boolean"},"methods":{"type":"array","items":{"$ref":"#/definitions/method"}},"headers":{"type":"object","propertyNames":{"type":"string","format":"matchedHeader"},"additionalProperties":{"$ref":"#/definitions/choice"}},"query":{"type":"object","propertyNames":{"type":"string","format":"name"},"additionalProperties":{"$ref":"#/definitions/choice"}},"fraction":{"$ref":"#/definitions/number"},"tls":{"title":"matchTls","type":"object","properties":{"clientCertificate":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false}},"required":[],"additionalProperties":false},"forward":{"title":"forward","type":"object","properties":{"cluster":{"$ref":"#/definitions/name"},"clusters":{"$ref":"#/definitions/array"},"clusterHeader":{"$ref":"#/definitions/headerName"},"subset":{"$ref":"#/definitions/object"},"priority":{"type":"string","enum":["default","high"]},"timeout":{"$ref":"#/definitions/duration"},"idleTimeout":{"$ref":"#/definitions/duration"},"grpcTimeoutHeaderMax":{"$ref":"#/definitions/duration"},"upgrades":{"$ref":"#/definitions/upgrade"},"hashOn":{"type":"array","items":{"title":"hashOn","type":"object","properties":{"header":{"type":"string","format":"matchedHeader"},"cookie":{"$ref":"#/definitions/headerName"},"sourceIp":{"$ref":"#/definitions/boolean"},"query":{"$ref":"#/definitions/name"},"terminal":{"$ref":"#/definitions/boolean"},"ttl":{"$ref":"#/definitions/duration"},"path":{"$ref":"#/definitions/path"},"attributes":{"type":"object","propertyNames":{"type":"string","format":"headerName"},"additionalProperties":{"$ref":"#/definitions/headerValue"}}},"required":[],"additionalProperties":false}},"stickySession":{"title":"stickySession","type":"object","properties":{"cookie":{"$ref":"#/definitions/headerName"},"header":{"$ref":"#/definitions/headerName"},"ttl":{"$ref":"#/definitions/duration"},"path":{"$ref":"#/definitions/path"},"strict":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false},"retry":{"$ref":"#/definitions/retry"},"hedge":{"title":"hedge","type":"object","properties":{"onPerTryTimeout":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false},"rewrite":{"title":"rewrite","type":"object","properties":{"prefix":{"$ref":"#/definitions/path"},"regex":{"title":"regexRewrite","type":"object","properties":{"pattern":{"$ref":"#/definitions/regex"},"substitution":{"type":"string","format":"substitution"}},"required":["pattern","substitution"],"additionalProperties":false},"path":{"$ref":"#/definitions/path"},"host":{"$ref":"#/definitions/authority"},"hostFrom":{"type":"string","enum":["upstream"]}},"required":[],"additionalProperties":false},"requestHeaders":{"$ref":"#/definitions/headerEdits"},"responseHeaders":{"$ref":"#/definitions/headerEdits"}},"required":[],"additionalProperties":false},"redirect":{"title":"redirect","type":"object","properties":{"scheme":{"type":"string","enum":["http","https"]},"host":{"$ref":"#/definitions/optionalAuthority"},"port":{"type":"integer","minimum":0,"maximum":65535},"path":{"$ref":"#/definitions/target"},"prefix":{"$ref":"#/definitions/path"},"status":{"type":"integer","enum":[301,302,303,307,308]},"stripQuery":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false},"respond":{"title":"respond","type":"object","properties":{"status":{"type":"integer","minimum":200,"maximum":599},"headers":{"$ref":"#/definitions/object2"},"body":{"$ref":"#/definitions/string"}},"required":["status"],"additionalProperties":false},"filters":{"$ref":"#/definitions/routeFilters"}},"required":["match"],"additionalProperties":false};
+const schema41 = {"anyOf":[{"type":"string"},{"title":"valueMatch","type":"object","properties":{"exact":{"$ref":"#/definitions/string"},"prefix":{"$ref":"#/definitions/name"},"suffix":{"$ref":"#/definitions/name"},"contains":{"$ref":"#/definitions/name"},"regex":{"$ref":"#/definitions/regex"},"range":{"title":"range","type":"object","properties":{"start":{"$ref":"#/definitions/integer"},"end":{"$ref":"#/definitions/integer"}},"required":["start","end"],"additionalProperties":false},"present":{"$ref":"#/definitions/boolean"},"invert":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false}]};
+const schema42 = {"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991};
 
-function validate180(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate186(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(!(((typeof data == "number") && (!(data % 1) && !isNaN(data))) && (isFinite(data)))){
@@ -1125,12 +1163,12 @@ const err2 = {instancePath,schemaPath:"#/definitions/integer/minimum",keyword:"m
 errors++;
 }
 }
-validate180.errors = vErrors;
+validate186.errors = vErrors;
 return errors === 0;
 }
 
 
-function validate174(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate180(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 const _errs0 = errors;
@@ -1160,26 +1198,26 @@ errors = vErrors.length;
 }
 }
 if(data.prefix !== undefined){
-if(!(validate31(data.prefix, {instancePath:instancePath+"/prefix",parentData:data,parentDataProperty:"prefix",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+if(!(validate33(data.prefix, {instancePath:instancePath+"/prefix",parentData:data,parentDataProperty:"prefix",rootData}))){
+vErrors = vErrors === null ? validate33.errors : vErrors.concat(validate33.errors);
 errors = vErrors.length;
 }
 }
 if(data.suffix !== undefined){
-if(!(validate31(data.suffix, {instancePath:instancePath+"/suffix",parentData:data,parentDataProperty:"suffix",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+if(!(validate33(data.suffix, {instancePath:instancePath+"/suffix",parentData:data,parentDataProperty:"suffix",rootData}))){
+vErrors = vErrors === null ? validate33.errors : vErrors.concat(validate33.errors);
 errors = vErrors.length;
 }
 }
 if(data.contains !== undefined){
-if(!(validate31(data.contains, {instancePath:instancePath+"/contains",parentData:data,parentDataProperty:"contains",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+if(!(validate33(data.contains, {instancePath:instancePath+"/contains",parentData:data,parentDataProperty:"contains",rootData}))){
+vErrors = vErrors === null ? validate33.errors : vErrors.concat(validate33.errors);
 errors = vErrors.length;
 }
 }
 if(data.regex !== undefined){
-if(!(validate61(data.regex, {instancePath:instancePath+"/regex",parentData:data,parentDataProperty:"regex",rootData}))){
-vErrors = vErrors === null ? validate61.errors : vErrors.concat(validate61.errors);
+if(!(validate67(data.regex, {instancePath:instancePath+"/regex",parentData:data,parentDataProperty:"regex",rootData}))){
+vErrors = vErrors === null ? validate67.errors : vErrors.concat(validate67.errors);
 errors = vErrors.length;
 }
 }
@@ -1204,14 +1242,14 @@ errors++;
 }
 }
 if(data5.start !== undefined){
-if(!(validate180(data5.start, {instancePath:instancePath+"/range/start",parentData:data5,parentDataProperty:"start",rootData}))){
-vErrors = vErrors === null ? validate180.errors : vErrors.concat(validate180.errors);
+if(!(validate186(data5.start, {instancePath:instancePath+"/range/start",parentData:data5,parentDataProperty:"start",rootData}))){
+vErrors = vErrors === null ? validate186.errors : vErrors.concat(validate186.errors);
 errors = vErrors.length;
 }
 }
 if(data5.end !== undefined){
-if(!(validate180(data5.end, {instancePath:instancePath+"/range/end",parentData:data5,parentDataProperty:"end",rootData}))){
-vErrors = vErrors === null ? validate180.errors : vErrors.concat(validate180.errors);
+if(!(validate186(data5.end, {instancePath:instancePath+"/range/end",parentData:data5,parentDataProperty:"end",rootData}))){
+vErrors = vErrors === null ? validate186.errors : vErrors.concat(validate186.errors);
 errors = vErrors.length;
 }
 }
@@ -1255,15 +1293,15 @@ vErrors = null;
 }
 }
 }
-validate174.errors = vErrors;
+validate180.errors = vErrors;
 return errors === 0;
 }
 
-const schema41 = {"type":"array","items":{"$ref":"#/definitions/weightedCluster"},"minItems":1};
-const schema42 = {"title":"weightedCluster","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"weight":{"$ref":"#/definitions/integer2"}},"required":["name"],"additionalProperties":false};
-const schema43 = {"type":"integer","minimum":0,"maximum":4294967295};
+const schema43 = {"type":"array","items":{"$ref":"#/definitions/weightedCluster"},"minItems":1};
+const schema44 = {"title":"weightedCluster","type":"object","properties":{"name":{"$ref":"#/definitions/name"},"weight":{"$ref":"#/definitions/integer2"}},"required":["name"],"additionalProperties":false};
+const schema45 = {"type":"integer","minimum":0,"maximum":4294967295};
 
-function validate193(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate199(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(!(((typeof data == "number") && (!(data % 1) && !isNaN(data))) && (isFinite(data)))){
@@ -1283,12 +1321,12 @@ const err2 = {instancePath,schemaPath:"#/definitions/integer2/minimum",keyword:"
 errors++;
 }
 }
-validate193.errors = vErrors;
+validate199.errors = vErrors;
 return errors === 0;
 }
 
 
-function validate191(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate197(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(data && typeof data == "object" && !Array.isArray(data)){
@@ -1305,14 +1343,14 @@ errors++;
 }
 }
 if(data.name !== undefined){
-if(!(validate31(data.name, {instancePath:instancePath+"/name",parentData:data,parentDataProperty:"name",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+if(!(validate33(data.name, {instancePath:instancePath+"/name",parentData:data,parentDataProperty:"name",rootData}))){
+vErrors = vErrors === null ? validate33.errors : vErrors.concat(validate33.errors);
 errors = vErrors.length;
 }
 }
 if(data.weight !== undefined){
-if(!(validate193(data.weight, {instancePath:instancePath+"/weight",parentData:data,parentDataProperty:"weight",rootData}))){
-vErrors = vErrors === null ? validate193.errors : vErrors.concat(validate193.errors);
+if(!(validate199(data.weight, {instancePath:instancePath+"/weight",parentData:data,parentDataProperty:"weight",rootData}))){
+vErrors = vErrors === null ? validate199.errors : vErrors.concat(validate199.errors);
 errors = vErrors.length;
 }
 }
@@ -1321,12 +1359,12 @@ const err2 = {instancePath,schemaPath:"#/definitions/weightedCluster/type",keywo
 (vErrors ??= []).push(err2);
 errors++;
 }
-validate191.errors = vErrors;
+validate197.errors = vErrors;
 return errors === 0;
 }
 
 
-function validate190(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate196(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(Array.isArray(data)){
@@ -1337,8 +1375,8 @@ errors++;
 }
 const len0 = data.length;
 for(let i0=0; i0<len0; i0++){
-if(!(validate191(data[i0], {instancePath:instancePath+"/" + i0,parentData:data,parentDataProperty:i0,rootData}))){
-vErrors = vErrors === null ? validate191.errors : vErrors.concat(validate191.errors);
+if(!(validate197(data[i0], {instancePath:instancePath+"/" + i0,parentData:data,parentDataProperty:i0,rootData}))){
+vErrors = vErrors === null ? validate197.errors : vErrors.concat(validate197.errors);
 errors = vErrors.length;
 }
 }
@@ -1347,13 +1385,13 @@ const err1 = {instancePath,schemaPath:"#/definitions/array/type",keyword:"type",
 (vErrors ??= []).push(err1);
 errors++;
 }
-validate190.errors = vErrors;
+validate196.errors = vErrors;
 return errors === 0;
 }
 
-const schema44 = {"type":"object","propertyNames":{"type":"string","format":"name"},"additionalProperties":{"type":["string","number","boolean"]}};
+const schema46 = {"type":"object","propertyNames":{"type":"string","format":"name"},"additionalProperties":{"type":["string","number","boolean"]}};
 
-function validate198(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate204(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(data && typeof data == "object" && !Array.isArray(data)){
@@ -1380,7 +1418,7 @@ errors++;
 for(const key1 in data){
 let data0 = data[key1];
 if(((typeof data0 !== "string") && (!((typeof data0 == "number") && (isFinite(data0))))) && (typeof data0 !== "boolean")){
-const err3 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/object/additionalProperties/type",keyword:"type",params:{type: schema44.additionalProperties.type}};
+const err3 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/object/additionalProperties/type",keyword:"type",params:{type: schema46.additionalProperties.type}};
 (vErrors ??= []).push(err3);
 errors++;
 }
@@ -1390,14 +1428,14 @@ const err4 = {instancePath,schemaPath:"#/definitions/object/type",keyword:"type"
 (vErrors ??= []).push(err4);
 errors++;
 }
-validate198.errors = vErrors;
+validate204.errors = vErrors;
 return errors === 0;
 }
 
-const schema45 = {"title":"retry","type":"object","properties":{"on":{"type":"array","items":{"type":"string","enum":["5xx","gateway-error","reset","reset-before-request","connect-failure","envoy-ratelimited","retriable-4xx","refused-stream","retriable-status-codes","retriable-headers","cancelled","deadline-exceeded","internal","resource-exhausted","unavailable","http3-post-connect-failure"]}},"attempts":{"$ref":"#/definitions/integer3"},"perTryTimeout":{"$ref":"#/definitions/duration"},"perTryIdleTimeout":{"$ref":"#/definitions/duration"},"retriableStatusCodes":{"type":"array","items":{"type":"integer","minimum":100,"maximum":599}},"retriableHeaders":{"type":"object","propertyNames":{"type":"string","format":"headerName"},"additionalProperties":{"$ref":"#/definitions/choice"}},"backOff":{"title":"backOff","type":"object","properties":{"base":{"$ref":"#/definitions/duration"},"max":{"$ref":"#/definitions/duration"}},"required":[],"additionalProperties":false},"respectRetryAfter":{"anyOf":[{"type":"boolean"},{"title":"retryAfter","type":"object","properties":{"headers":{"type":"object","propertyNames":{"type":"string","format":"headerName"},"additionalProperties":{"type":"string","enum":["seconds","unixTime"]}},"max":{"$ref":"#/definitions/duration"}},"required":[],"additionalProperties":false}]},"previousHosts":{"$ref":"#/definitions/boolean"},"hostSelectionAttempts":{"$ref":"#/definitions/integer4"},"maxReplayBodySize":{"$ref":"#/definitions/size"},"includeAttemptCount":{"$ref":"#/definitions/boolean"},"includeAttemptCountInResponse":{"$ref":"#/definitions/boolean"},"includeIsTimeoutRetry":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false};
-const schema46 = {"type":"integer","minimum":1,"maximum":100};
+const schema47 = {"title":"retry","type":"object","properties":{"on":{"type":"array","items":{"type":"string","enum":["5xx","gateway-error","reset","reset-before-request","connect-failure","envoy-ratelimited","retriable-4xx","refused-stream","retriable-status-codes","retriable-headers","cancelled","deadline-exceeded","internal","resource-exhausted","unavailable","http3-post-connect-failure"]}},"attempts":{"$ref":"#/definitions/integer3"},"perTryTimeout":{"$ref":"#/definitions/duration"},"perTryIdleTimeout":{"$ref":"#/definitions/duration"},"retriableStatusCodes":{"type":"array","items":{"type":"integer","minimum":100,"maximum":599}},"retriableHeaders":{"type":"object","propertyNames":{"type":"string","format":"headerName"},"additionalProperties":{"$ref":"#/definitions/choice"}},"backOff":{"title":"backOff","type":"object","properties":{"base":{"$ref":"#/definitions/duration"},"max":{"$ref":"#/definitions/duration"}},"required":[],"additionalProperties":false},"respectRetryAfter":{"anyOf":[{"type":"boolean"},{"title":"retryAfter","type":"object","properties":{"headers":{"type":"object","propertyNames":{"type":"string","format":"headerName"},"additionalProperties":{"type":"string","enum":["seconds","unixTime"]}},"max":{"$ref":"#/definitions/duration"}},"required":[],"additionalProperties":false}]},"previousHosts":{"$ref":"#/definitions/boolean"},"hostSelectionAttempts":{"$ref":"#/definitions/integer4"},"maxReplayBodySize":{"$ref":"#/definitions/size"},"includeAttemptCount":{"$ref":"#/definitions/boolean"},"includeAttemptCountInResponse":{"$ref":"#/definitions/boolean"},"includeIsTimeoutRetry":{"$ref":"#/definitions/boolean"}},"required":[],"additionalProperties":false};
+const schema48 = {"type":"integer","minimum":1,"maximum":100};
 
-function validate225(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate231(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(!(((typeof data == "number") && (!(data % 1) && !isNaN(data))) && (isFinite(data)))){
@@ -1417,17 +1455,17 @@ const err2 = {instancePath,schemaPath:"#/definitions/integer4/minimum",keyword:"
 errors++;
 }
 }
-validate225.errors = vErrors;
+validate231.errors = vErrors;
 return errors === 0;
 }
 
 
-function validate216(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate222(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(data && typeof data == "object" && !Array.isArray(data)){
 for(const key0 in data){
-if(!(func2.call(schema45.properties, key0))){
+if(!(func2.call(schema47.properties, key0))){
 const err0 = {instancePath,schemaPath:"#/definitions/retry/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0}};
 (vErrors ??= []).push(err0);
 errors++;
@@ -1445,7 +1483,7 @@ const err1 = {instancePath:instancePath+"/on/" + i0,schemaPath:"#/definitions/re
 errors++;
 }
 if(!((((((((((((((((data1 === "5xx") || (data1 === "gateway-error")) || (data1 === "reset")) || (data1 === "reset-before-request")) || (data1 === "connect-failure")) || (data1 === "envoy-ratelimited")) || (data1 === "retriable-4xx")) || (data1 === "refused-stream")) || (data1 === "retriable-status-codes")) || (data1 === "retriable-headers")) || (data1 === "cancelled")) || (data1 === "deadline-exceeded")) || (data1 === "internal")) || (data1 === "resource-exhausted")) || (data1 === "unavailable")) || (data1 === "http3-post-connect-failure"))){
-const err2 = {instancePath:instancePath+"/on/" + i0,schemaPath:"#/definitions/retry/properties/on/items/enum",keyword:"enum",params:{allowedValues: schema45.properties.on.items.enum}};
+const err2 = {instancePath:instancePath+"/on/" + i0,schemaPath:"#/definitions/retry/properties/on/items/enum",keyword:"enum",params:{allowedValues: schema47.properties.on.items.enum}};
 (vErrors ??= []).push(err2);
 errors++;
 }
@@ -1457,20 +1495,20 @@ errors++;
 }
 }
 if(data.attempts !== undefined){
-if(!(validate70(data.attempts, {instancePath:instancePath+"/attempts",parentData:data,parentDataProperty:"attempts",rootData}))){
-vErrors = vErrors === null ? validate70.errors : vErrors.concat(validate70.errors);
+if(!(validate76(data.attempts, {instancePath:instancePath+"/attempts",parentData:data,parentDataProperty:"attempts",rootData}))){
+vErrors = vErrors === null ? validate76.errors : vErrors.concat(validate76.errors);
 errors = vErrors.length;
 }
 }
 if(data.perTryTimeout !== undefined){
-if(!(validate28(data.perTryTimeout, {instancePath:instancePath+"/perTryTimeout",parentData:data,parentDataProperty:"perTryTimeout",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+if(!(validate30(data.perTryTimeout, {instancePath:instancePath+"/perTryTimeout",parentData:data,parentDataProperty:"perTryTimeout",rootData}))){
+vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
 errors = vErrors.length;
 }
 }
 if(data.perTryIdleTimeout !== undefined){
-if(!(validate28(data.perTryIdleTimeout, {instancePath:instancePath+"/perTryIdleTimeout",parentData:data,parentDataProperty:"perTryIdleTimeout",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+if(!(validate30(data.perTryIdleTimeout, {instancePath:instancePath+"/perTryIdleTimeout",parentData:data,parentDataProperty:"perTryIdleTimeout",rootData}))){
+vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
 errors = vErrors.length;
 }
 }
@@ -1528,8 +1566,8 @@ errors++;
 }
 }
 for(const key2 in data7){
-if(!(validate174(data7[key2], {instancePath:instancePath+"/retriableHeaders/" + key2.replace(/~/g, "~0").replace(/\//g, "~1"),parentData:data7,parentDataProperty:key2,rootData}))){
-vErrors = vErrors === null ? validate174.errors : vErrors.concat(validate174.errors);
+if(!(validate180(data7[key2], {instancePath:instancePath+"/retriableHeaders/" + key2.replace(/~/g, "~0").replace(/\//g, "~1"),parentData:data7,parentDataProperty:key2,rootData}))){
+vErrors = vErrors === null ? validate180.errors : vErrors.concat(validate180.errors);
 errors = vErrors.length;
 }
 }
@@ -1550,14 +1588,14 @@ errors++;
 }
 }
 if(data9.base !== undefined){
-if(!(validate28(data9.base, {instancePath:instancePath+"/backOff/base",parentData:data9,parentDataProperty:"base",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+if(!(validate30(data9.base, {instancePath:instancePath+"/backOff/base",parentData:data9,parentDataProperty:"base",rootData}))){
+vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
 errors = vErrors.length;
 }
 }
 if(data9.max !== undefined){
-if(!(validate28(data9.max, {instancePath:instancePath+"/backOff/max",parentData:data9,parentDataProperty:"max",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+if(!(validate30(data9.max, {instancePath:instancePath+"/backOff/max",parentData:data9,parentDataProperty:"max",rootData}))){
+vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
 errors = vErrors.length;
 }
 }
@@ -1620,7 +1658,7 @@ const err19 = {instancePath:instancePath+"/respectRetryAfter/headers/" + key6.re
 errors++;
 }
 if(!((data14 === "seconds") || (data14 === "unixTime"))){
-const err20 = {instancePath:instancePath+"/respectRetryAfter/headers/" + key6.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/retry/properties/respectRetryAfter/anyOf/1/properties/headers/additionalProperties/enum",keyword:"enum",params:{allowedValues: schema45.properties.respectRetryAfter.anyOf[1].properties.headers.additionalProperties.enum}};
+const err20 = {instancePath:instancePath+"/respectRetryAfter/headers/" + key6.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/definitions/retry/properties/respectRetryAfter/anyOf/1/properties/headers/additionalProperties/enum",keyword:"enum",params:{allowedValues: schema47.properties.respectRetryAfter.anyOf[1].properties.headers.additionalProperties.enum}};
 (vErrors ??= []).push(err20);
 errors++;
 }
@@ -1632,8 +1670,8 @@ errors++;
 }
 }
 if(data12.max !== undefined){
-if(!(validate28(data12.max, {instancePath:instancePath+"/respectRetryAfter/max",parentData:data12,parentDataProperty:"max",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+if(!(validate30(data12.max, {instancePath:instancePath+"/respectRetryAfter/max",parentData:data12,parentDataProperty:"max",rootData}))){
+vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
 errors = vErrors.length;
 }
 }
@@ -1667,14 +1705,14 @@ errors = vErrors.length;
 }
 }
 if(data.hostSelectionAttempts !== undefined){
-if(!(validate225(data.hostSelectionAttempts, {instancePath:instancePath+"/hostSelectionAttempts",parentData:data,parentDataProperty:"hostSelectionAttempts",rootData}))){
-vErrors = vErrors === null ? validate225.errors : vErrors.concat(validate225.errors);
+if(!(validate231(data.hostSelectionAttempts, {instancePath:instancePath+"/hostSelectionAttempts",parentData:data,parentDataProperty:"hostSelectionAttempts",rootData}))){
+vErrors = vErrors === null ? validate231.errors : vErrors.concat(validate231.errors);
 errors = vErrors.length;
 }
 }
 if(data.maxReplayBodySize !== undefined){
-if(!(validate36(data.maxReplayBodySize, {instancePath:instancePath+"/maxReplayBodySize",parentData:data,parentDataProperty:"maxReplayBodySize",rootData}))){
-vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
+if(!(validate38(data.maxReplayBodySize, {instancePath:instancePath+"/maxReplayBodySize",parentData:data,parentDataProperty:"maxReplayBodySize",rootData}))){
+vErrors = vErrors === null ? validate38.errors : vErrors.concat(validate38.errors);
 errors = vErrors.length;
 }
 }
@@ -1701,14 +1739,14 @@ const err24 = {instancePath,schemaPath:"#/definitions/retry/type",keyword:"type"
 (vErrors ??= []).push(err24);
 errors++;
 }
-validate216.errors = vErrors;
+validate222.errors = vErrors;
 return errors === 0;
 }
 
-const schema47 = {"type":"string","format":"authority"};
+const schema49 = {"type":"string","format":"authority"};
 const formats62 = FORMATS.authority;
 
-function validate236(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate242(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(typeof data === "string"){
@@ -1722,13 +1760,13 @@ const err1 = {instancePath,schemaPath:"#/definitions/authority/type",keyword:"ty
 (vErrors ??= []).push(err1);
 errors++;
 }
-validate236.errors = vErrors;
+validate242.errors = vErrors;
 return errors === 0;
 }
 
-const schema48 = {"title":"headerEdits","type":"object","properties":{"set":{"$ref":"#/definitions/object2"},"add":{"$ref":"#/definitions/object2"},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false};
+const schema50 = {"title":"headerEdits","type":"object","properties":{"set":{"$ref":"#/definitions/object2"},"add":{"$ref":"#/definitions/object2"},"remove":{"type":"array","items":{"type":"string","format":"editedHeader"}}},"required":[],"additionalProperties":false};
 
-function validate238(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate244(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(data && typeof data == "object" && !Array.isArray(data)){
@@ -1740,14 +1778,14 @@ errors++;
 }
 }
 if(data.set !== undefined){
-if(!(validate152(data.set, {instancePath:instancePath+"/set",parentData:data,parentDataProperty:"set",rootData}))){
-vErrors = vErrors === null ? validate152.errors : vErrors.concat(validate152.errors);
+if(!(validate158(data.set, {instancePath:instancePath+"/set",parentData:data,parentDataProperty:"set",rootData}))){
+vErrors = vErrors === null ? validate158.errors : vErrors.concat(validate158.errors);
 errors = vErrors.length;
 }
 }
 if(data.add !== undefined){
-if(!(validate152(data.add, {instancePath:instancePath+"/add",parentData:data,parentDataProperty:"add",rootData}))){
-vErrors = vErrors === null ? validate152.errors : vErrors.concat(validate152.errors);
+if(!(validate158(data.add, {instancePath:instancePath+"/add",parentData:data,parentDataProperty:"add",rootData}))){
+vErrors = vErrors === null ? validate158.errors : vErrors.concat(validate158.errors);
 errors = vErrors.length;
 }
 }
@@ -1780,14 +1818,14 @@ const err4 = {instancePath,schemaPath:"#/definitions/headerEdits/type",keyword:"
 (vErrors ??= []).push(err4);
 errors++;
 }
-validate238.errors = vErrors;
+validate244.errors = vErrors;
 return errors === 0;
 }
 
-const schema49 = {"type":"string","format":"optionalAuthority"};
+const schema51 = {"type":"string","format":"optionalAuthority"};
 const formats66 = FORMATS.optionalAuthority;
 
-function validate243(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate249(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(typeof data === "string"){
@@ -1801,14 +1839,14 @@ const err1 = {instancePath,schemaPath:"#/definitions/optionalAuthority/type",key
 (vErrors ??= []).push(err1);
 errors++;
 }
-validate243.errors = vErrors;
+validate249.errors = vErrors;
 return errors === 0;
 }
 
-const schema50 = {"type":"string","format":"target"};
+const schema52 = {"type":"string","format":"target"};
 const formats68 = FORMATS.target;
 
-function validate245(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate251(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(typeof data === "string"){
@@ -1822,14 +1860,14 @@ const err1 = {instancePath,schemaPath:"#/definitions/target/type",keyword:"type"
 (vErrors ??= []).push(err1);
 errors++;
 }
-validate245.errors = vErrors;
+validate251.errors = vErrors;
 return errors === 0;
 }
 
-const schema51 = {"title":"routeFilters","type":"object","properties":{"grpcWeb":{"$ref":"#/definitions/choice2"},"grpcStats":{"$ref":"#/definitions/choice2"},"admissionControl":{"anyOf":[{"title":"admissionControl","type":"object","properties":{"window":{"$ref":"#/definitions/duration"},"successRatePercent":{"$ref":"#/definitions/number2"},"aggression":{"$ref":"#/definitions/number3"},"maxRejectionPercent":{"$ref":"#/definitions/number2"},"rpsThreshold":{"$ref":"#/definitions/integer5"},"successStatuses":{"$ref":"#/definitions/statusFilter"},"successGrpcStatuses":{"$ref":"#/definitions/array2"},"statPrefix":{"$ref":"#/definitions/name"}},"required":[],"additionalProperties":false},{"const":false}]},"concurrencyLimit":{"anyOf":[{"title":"concurrencyLimit","type":"object","properties":{"maxRequests":{"$ref":"#/definitions/integer6"},"status":{"$ref":"#/definitions/integer7"},"statPrefix":{"$ref":"#/definitions/name"}},"required":["maxRequests"],"additionalProperties":false},{"const":false}]},"adaptiveConcurrency":{"anyOf":[{"title":"adaptiveConcurrency","type":"object","properties":{"sampleAggregatePercentile":{"$ref":"#/definitions/number2"},"concurrencyUpdateInterval":{"$ref":"#/definitions/duration"},"maxConcurrencyLimit":{"$ref":"#/definitions/integer6"},"minRtt":{"$ref":"#/definitions/minRtt"},"status":{"$ref":"#/definitions/integer7"},"statPrefix":{"$ref":"#/definitions/name"}},"required":[],"additionalProperties":false},{"const":false}]},"localRateLimit":{"anyOf":[{"title":"localRateLimit","type":"object","properties":{"maxTokens":{"$ref":"#/definitions/integer8"},"tokensPerFill":{"$ref":"#/definitions/integer8"},"fillInterval":{"$ref":"#/definitions/duration"},"descriptors":{"$ref":"#/definitions/array3"},"enabledPercent":{"$ref":"#/definitions/number2"},"enforcedPercent":{"$ref":"#/definitions/number2"},"status":{"$ref":"#/definitions/integer7"},"headers":{"$ref":"#/definitions/object2"},"rateLimitHeaders":{"$ref":"#/definitions/boolean"},"statPrefix":{"$ref":"#/definitions/name"}},"required":[],"additionalProperties":false},{"const":false}]},"bandwidthLimit":{"anyOf":[{"title":"bandwidthLimit","type":"object","properties":{"requestRate":{"$ref":"#/definitions/size"},"responseRate":{"$ref":"#/definitions/size"},"fillInterval":{"$ref":"#/definitions/duration"},"statPrefix":{"$ref":"#/definitions/name"}},"required":[],"additionalProperties":false},{"const":false}]}},"required":[],"additionalProperties":false};
-const schema52 = {"const":false};
+const schema53 = {"title":"routeFilters","type":"object","properties":{"grpcWeb":{"$ref":"#/definitions/choice2"},"grpcStats":{"$ref":"#/definitions/choice2"},"admissionControl":{"anyOf":[{"title":"admissionControl","type":"object","properties":{"window":{"$ref":"#/definitions/duration"},"successRatePercent":{"$ref":"#/definitions/number2"},"aggression":{"$ref":"#/definitions/number3"},"maxRejectionPercent":{"$ref":"#/definitions/number2"},"rpsThreshold":{"$ref":"#/definitions/integer5"},"successStatuses":{"$ref":"#/definitions/statusFilter"},"successGrpcStatuses":{"$ref":"#/definitions/array2"},"statPrefix":{"$ref":"#/definitions/name"}},"required":[],"additionalProperties":false},{"const":false}]},"concurrencyLimit":{"anyOf":[{"title":"concurrencyLimit","type":"object","properties":{"maxRequests":{"$ref":"#/definitions/integer6"},"status":{"$ref":"#/definitions/integer7"},"statPrefix":{"$ref":"#/definitions/name"}},"required":["maxRequests"],"additionalProperties":false},{"const":false}]},"adaptiveConcurrency":{"anyOf":[{"title":"adaptiveConcurrency","type":"object","properties":{"sampleAggregatePercentile":{"$ref":"#/definitions/number2"},"concurrencyUpdateInterval":{"$ref":"#/definitions/duration"},"maxConcurrencyLimit":{"$ref":"#/definitions/integer6"},"minRtt":{"$ref":"#/definitions/minRtt"},"status":{"$ref":"#/definitions/integer7"},"statPrefix":{"$ref":"#/definitions/name"}},"required":[],"additionalProperties":false},{"const":false}]},"localRateLimit":{"anyOf":[{"title":"localRateLimit","type":"object","properties":{"maxTokens":{"$ref":"#/definitions/integer8"},"tokensPerFill":{"$ref":"#/definitions/integer8"},"fillInterval":{"$ref":"#/definitions/duration"},"descriptors":{"$ref":"#/definitions/array3"},"enabledPercent":{"$ref":"#/definitions/number2"},"enforcedPercent":{"$ref":"#/definitions/number2"},"status":{"$ref":"#/definitions/integer7"},"headers":{"$ref":"#/definitions/object2"},"rateLimitHeaders":{"$ref":"#/definitions/boolean"},"statPrefix":{"$ref":"#/definitions/name"}},"required":[],"additionalProperties":false},{"const":false}]},"bandwidthLimit":{"anyOf":[{"title":"bandwidthLimit","type":"object","properties":{"requestRate":{"$ref":"#/definitions/size"},"responseRate":{"$ref":"#/definitions/size"},"fillInterval":{"$ref":"#/definitions/duration"},"statPrefix":{"$ref":"#/definitions/name"}},"required":[],"additionalProperties":false},{"const":false}]}},"required":[],"additionalProperties":false};
+const schema54 = {"const":false};
 
-function validate252(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate258(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(false !== data){
@@ -1837,12 +1875,12 @@ const err0 = {instancePath,schemaPath:"#/definitions/choice2/const",keyword:"con
 (vErrors ??= []).push(err0);
 errors++;
 }
-validate252.errors = vErrors;
+validate258.errors = vErrors;
 return errors === 0;
 }
 
 
-function validate251(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate257(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(data && typeof data == "object" && !Array.isArray(data)){
@@ -1854,14 +1892,14 @@ errors++;
 }
 }
 if(data.grpcWeb !== undefined){
-if(!(validate252(data.grpcWeb, {instancePath:instancePath+"/grpcWeb",parentData:data,parentDataProperty:"grpcWeb",rootData}))){
-vErrors = vErrors === null ? validate252.errors : vErrors.concat(validate252.errors);
+if(!(validate258(data.grpcWeb, {instancePath:instancePath+"/grpcWeb",parentData:data,parentDataProperty:"grpcWeb",rootData}))){
+vErrors = vErrors === null ? validate258.errors : vErrors.concat(validate258.errors);
 errors = vErrors.length;
 }
 }
 if(data.grpcStats !== undefined){
-if(!(validate252(data.grpcStats, {instancePath:instancePath+"/grpcStats",parentData:data,parentDataProperty:"grpcStats",rootData}))){
-vErrors = vErrors === null ? validate252.errors : vErrors.concat(validate252.errors);
+if(!(validate258(data.grpcStats, {instancePath:instancePath+"/grpcStats",parentData:data,parentDataProperty:"grpcStats",rootData}))){
+vErrors = vErrors === null ? validate258.errors : vErrors.concat(validate258.errors);
 errors = vErrors.length;
 }
 }
@@ -1879,50 +1917,50 @@ errors++;
 }
 }
 if(data2.window !== undefined){
-if(!(validate28(data2.window, {instancePath:instancePath+"/admissionControl/window",parentData:data2,parentDataProperty:"window",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+if(!(validate30(data2.window, {instancePath:instancePath+"/admissionControl/window",parentData:data2,parentDataProperty:"window",rootData}))){
+vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
 errors = vErrors.length;
 }
 }
 if(data2.successRatePercent !== undefined){
-if(!(validate102(data2.successRatePercent, {instancePath:instancePath+"/admissionControl/successRatePercent",parentData:data2,parentDataProperty:"successRatePercent",rootData}))){
-vErrors = vErrors === null ? validate102.errors : vErrors.concat(validate102.errors);
-errors = vErrors.length;
-}
-}
-if(data2.aggression !== undefined){
-if(!(validate104(data2.aggression, {instancePath:instancePath+"/admissionControl/aggression",parentData:data2,parentDataProperty:"aggression",rootData}))){
-vErrors = vErrors === null ? validate104.errors : vErrors.concat(validate104.errors);
-errors = vErrors.length;
-}
-}
-if(data2.maxRejectionPercent !== undefined){
-if(!(validate102(data2.maxRejectionPercent, {instancePath:instancePath+"/admissionControl/maxRejectionPercent",parentData:data2,parentDataProperty:"maxRejectionPercent",rootData}))){
-vErrors = vErrors === null ? validate102.errors : vErrors.concat(validate102.errors);
-errors = vErrors.length;
-}
-}
-if(data2.rpsThreshold !== undefined){
-if(!(validate34(data2.rpsThreshold, {instancePath:instancePath+"/admissionControl/rpsThreshold",parentData:data2,parentDataProperty:"rpsThreshold",rootData}))){
-vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
-errors = vErrors.length;
-}
-}
-if(data2.successStatuses !== undefined){
-if(!(validate108(data2.successStatuses, {instancePath:instancePath+"/admissionControl/successStatuses",parentData:data2,parentDataProperty:"successStatuses",rootData}))){
+if(!(validate108(data2.successRatePercent, {instancePath:instancePath+"/admissionControl/successRatePercent",parentData:data2,parentDataProperty:"successRatePercent",rootData}))){
 vErrors = vErrors === null ? validate108.errors : vErrors.concat(validate108.errors);
 errors = vErrors.length;
 }
 }
+if(data2.aggression !== undefined){
+if(!(validate110(data2.aggression, {instancePath:instancePath+"/admissionControl/aggression",parentData:data2,parentDataProperty:"aggression",rootData}))){
+vErrors = vErrors === null ? validate110.errors : vErrors.concat(validate110.errors);
+errors = vErrors.length;
+}
+}
+if(data2.maxRejectionPercent !== undefined){
+if(!(validate108(data2.maxRejectionPercent, {instancePath:instancePath+"/admissionControl/maxRejectionPercent",parentData:data2,parentDataProperty:"maxRejectionPercent",rootData}))){
+vErrors = vErrors === null ? validate108.errors : vErrors.concat(validate108.errors);
+errors = vErrors.length;
+}
+}
+if(data2.rpsThreshold !== undefined){
+if(!(validate36(data2.rpsThreshold, {instancePath:instancePath+"/admissionControl/rpsThreshold",parentData:data2,parentDataProperty:"rpsThreshold",rootData}))){
+vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
+errors = vErrors.length;
+}
+}
+if(data2.successStatuses !== undefined){
+if(!(validate114(data2.successStatuses, {instancePath:instancePath+"/admissionControl/successStatuses",parentData:data2,parentDataProperty:"successStatuses",rootData}))){
+vErrors = vErrors === null ? validate114.errors : vErrors.concat(validate114.errors);
+errors = vErrors.length;
+}
+}
 if(data2.successGrpcStatuses !== undefined){
-if(!(validate112(data2.successGrpcStatuses, {instancePath:instancePath+"/admissionControl/successGrpcStatuses",parentData:data2,parentDataProperty:"successGrpcStatuses",rootData}))){
-vErrors = vErrors === null ? validate112.errors : vErrors.concat(validate112.errors);
+if(!(validate118(data2.successGrpcStatuses, {instancePath:instancePath+"/admissionControl/successGrpcStatuses",parentData:data2,parentDataProperty:"successGrpcStatuses",rootData}))){
+vErrors = vErrors === null ? validate118.errors : vErrors.concat(validate118.errors);
 errors = vErrors.length;
 }
 }
 if(data2.statPrefix !== undefined){
-if(!(validate31(data2.statPrefix, {instancePath:instancePath+"/admissionControl/statPrefix",parentData:data2,parentDataProperty:"statPrefix",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+if(!(validate33(data2.statPrefix, {instancePath:instancePath+"/admissionControl/statPrefix",parentData:data2,parentDataProperty:"statPrefix",rootData}))){
+vErrors = vErrors === null ? validate33.errors : vErrors.concat(validate33.errors);
 errors = vErrors.length;
 }
 }
@@ -1977,20 +2015,20 @@ errors++;
 }
 }
 if(data11.maxRequests !== undefined){
-if(!(validate84(data11.maxRequests, {instancePath:instancePath+"/concurrencyLimit/maxRequests",parentData:data11,parentDataProperty:"maxRequests",rootData}))){
-vErrors = vErrors === null ? validate84.errors : vErrors.concat(validate84.errors);
+if(!(validate90(data11.maxRequests, {instancePath:instancePath+"/concurrencyLimit/maxRequests",parentData:data11,parentDataProperty:"maxRequests",rootData}))){
+vErrors = vErrors === null ? validate90.errors : vErrors.concat(validate90.errors);
 errors = vErrors.length;
 }
 }
 if(data11.status !== undefined){
-if(!(validate116(data11.status, {instancePath:instancePath+"/concurrencyLimit/status",parentData:data11,parentDataProperty:"status",rootData}))){
-vErrors = vErrors === null ? validate116.errors : vErrors.concat(validate116.errors);
+if(!(validate122(data11.status, {instancePath:instancePath+"/concurrencyLimit/status",parentData:data11,parentDataProperty:"status",rootData}))){
+vErrors = vErrors === null ? validate122.errors : vErrors.concat(validate122.errors);
 errors = vErrors.length;
 }
 }
 if(data11.statPrefix !== undefined){
-if(!(validate31(data11.statPrefix, {instancePath:instancePath+"/concurrencyLimit/statPrefix",parentData:data11,parentDataProperty:"statPrefix",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+if(!(validate33(data11.statPrefix, {instancePath:instancePath+"/concurrencyLimit/statPrefix",parentData:data11,parentDataProperty:"statPrefix",rootData}))){
+vErrors = vErrors === null ? validate33.errors : vErrors.concat(validate33.errors);
 errors = vErrors.length;
 }
 }
@@ -2040,38 +2078,38 @@ errors++;
 }
 }
 if(data15.sampleAggregatePercentile !== undefined){
-if(!(validate102(data15.sampleAggregatePercentile, {instancePath:instancePath+"/adaptiveConcurrency/sampleAggregatePercentile",parentData:data15,parentDataProperty:"sampleAggregatePercentile",rootData}))){
-vErrors = vErrors === null ? validate102.errors : vErrors.concat(validate102.errors);
+if(!(validate108(data15.sampleAggregatePercentile, {instancePath:instancePath+"/adaptiveConcurrency/sampleAggregatePercentile",parentData:data15,parentDataProperty:"sampleAggregatePercentile",rootData}))){
+vErrors = vErrors === null ? validate108.errors : vErrors.concat(validate108.errors);
 errors = vErrors.length;
 }
 }
 if(data15.concurrencyUpdateInterval !== undefined){
-if(!(validate28(data15.concurrencyUpdateInterval, {instancePath:instancePath+"/adaptiveConcurrency/concurrencyUpdateInterval",parentData:data15,parentDataProperty:"concurrencyUpdateInterval",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+if(!(validate30(data15.concurrencyUpdateInterval, {instancePath:instancePath+"/adaptiveConcurrency/concurrencyUpdateInterval",parentData:data15,parentDataProperty:"concurrencyUpdateInterval",rootData}))){
+vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
 errors = vErrors.length;
 }
 }
 if(data15.maxConcurrencyLimit !== undefined){
-if(!(validate84(data15.maxConcurrencyLimit, {instancePath:instancePath+"/adaptiveConcurrency/maxConcurrencyLimit",parentData:data15,parentDataProperty:"maxConcurrencyLimit",rootData}))){
-vErrors = vErrors === null ? validate84.errors : vErrors.concat(validate84.errors);
+if(!(validate90(data15.maxConcurrencyLimit, {instancePath:instancePath+"/adaptiveConcurrency/maxConcurrencyLimit",parentData:data15,parentDataProperty:"maxConcurrencyLimit",rootData}))){
+vErrors = vErrors === null ? validate90.errors : vErrors.concat(validate90.errors);
 errors = vErrors.length;
 }
 }
 if(data15.minRtt !== undefined){
-if(!(validate122(data15.minRtt, {instancePath:instancePath+"/adaptiveConcurrency/minRtt",parentData:data15,parentDataProperty:"minRtt",rootData}))){
-vErrors = vErrors === null ? validate122.errors : vErrors.concat(validate122.errors);
+if(!(validate128(data15.minRtt, {instancePath:instancePath+"/adaptiveConcurrency/minRtt",parentData:data15,parentDataProperty:"minRtt",rootData}))){
+vErrors = vErrors === null ? validate128.errors : vErrors.concat(validate128.errors);
 errors = vErrors.length;
 }
 }
 if(data15.status !== undefined){
-if(!(validate116(data15.status, {instancePath:instancePath+"/adaptiveConcurrency/status",parentData:data15,parentDataProperty:"status",rootData}))){
-vErrors = vErrors === null ? validate116.errors : vErrors.concat(validate116.errors);
+if(!(validate122(data15.status, {instancePath:instancePath+"/adaptiveConcurrency/status",parentData:data15,parentDataProperty:"status",rootData}))){
+vErrors = vErrors === null ? validate122.errors : vErrors.concat(validate122.errors);
 errors = vErrors.length;
 }
 }
 if(data15.statPrefix !== undefined){
-if(!(validate31(data15.statPrefix, {instancePath:instancePath+"/adaptiveConcurrency/statPrefix",parentData:data15,parentDataProperty:"statPrefix",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+if(!(validate33(data15.statPrefix, {instancePath:instancePath+"/adaptiveConcurrency/statPrefix",parentData:data15,parentDataProperty:"statPrefix",rootData}))){
+vErrors = vErrors === null ? validate33.errors : vErrors.concat(validate33.errors);
 errors = vErrors.length;
 }
 }
@@ -2114,57 +2152,57 @@ let valid7 = false;
 const _errs41 = errors;
 if(data22 && typeof data22 == "object" && !Array.isArray(data22)){
 for(const key4 in data22){
-if(!(func2.call(schema51.properties.localRateLimit.anyOf[0].properties, key4))){
+if(!(func2.call(schema53.properties.localRateLimit.anyOf[0].properties, key4))){
 const err14 = {instancePath:instancePath+"/localRateLimit",schemaPath:"#/definitions/routeFilters/properties/localRateLimit/anyOf/0/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key4}};
 (vErrors ??= []).push(err14);
 errors++;
 }
 }
 if(data22.maxTokens !== undefined){
-if(!(validate131(data22.maxTokens, {instancePath:instancePath+"/localRateLimit/maxTokens",parentData:data22,parentDataProperty:"maxTokens",rootData}))){
-vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
+if(!(validate137(data22.maxTokens, {instancePath:instancePath+"/localRateLimit/maxTokens",parentData:data22,parentDataProperty:"maxTokens",rootData}))){
+vErrors = vErrors === null ? validate137.errors : vErrors.concat(validate137.errors);
 errors = vErrors.length;
 }
 }
 if(data22.tokensPerFill !== undefined){
-if(!(validate131(data22.tokensPerFill, {instancePath:instancePath+"/localRateLimit/tokensPerFill",parentData:data22,parentDataProperty:"tokensPerFill",rootData}))){
-vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
+if(!(validate137(data22.tokensPerFill, {instancePath:instancePath+"/localRateLimit/tokensPerFill",parentData:data22,parentDataProperty:"tokensPerFill",rootData}))){
+vErrors = vErrors === null ? validate137.errors : vErrors.concat(validate137.errors);
 errors = vErrors.length;
 }
 }
 if(data22.fillInterval !== undefined){
-if(!(validate28(data22.fillInterval, {instancePath:instancePath+"/localRateLimit/fillInterval",parentData:data22,parentDataProperty:"fillInterval",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+if(!(validate30(data22.fillInterval, {instancePath:instancePath+"/localRateLimit/fillInterval",parentData:data22,parentDataProperty:"fillInterval",rootData}))){
+vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
 errors = vErrors.length;
 }
 }
 if(data22.descriptors !== undefined){
-if(!(validate135(data22.descriptors, {instancePath:instancePath+"/localRateLimit/descriptors",parentData:data22,parentDataProperty:"descriptors",rootData}))){
-vErrors = vErrors === null ? validate135.errors : vErrors.concat(validate135.errors);
+if(!(validate141(data22.descriptors, {instancePath:instancePath+"/localRateLimit/descriptors",parentData:data22,parentDataProperty:"descriptors",rootData}))){
+vErrors = vErrors === null ? validate141.errors : vErrors.concat(validate141.errors);
 errors = vErrors.length;
 }
 }
 if(data22.enabledPercent !== undefined){
-if(!(validate102(data22.enabledPercent, {instancePath:instancePath+"/localRateLimit/enabledPercent",parentData:data22,parentDataProperty:"enabledPercent",rootData}))){
-vErrors = vErrors === null ? validate102.errors : vErrors.concat(validate102.errors);
+if(!(validate108(data22.enabledPercent, {instancePath:instancePath+"/localRateLimit/enabledPercent",parentData:data22,parentDataProperty:"enabledPercent",rootData}))){
+vErrors = vErrors === null ? validate108.errors : vErrors.concat(validate108.errors);
 errors = vErrors.length;
 }
 }
 if(data22.enforcedPercent !== undefined){
-if(!(validate102(data22.enforcedPercent, {instancePath:instancePath+"/localRateLimit/enforcedPercent",parentData:data22,parentDataProperty:"enforcedPercent",rootData}))){
-vErrors = vErrors === null ? validate102.errors : vErrors.concat(validate102.errors);
+if(!(validate108(data22.enforcedPercent, {instancePath:instancePath+"/localRateLimit/enforcedPercent",parentData:data22,parentDataProperty:"enforcedPercent",rootData}))){
+vErrors = vErrors === null ? validate108.errors : vErrors.concat(validate108.errors);
 errors = vErrors.length;
 }
 }
 if(data22.status !== undefined){
-if(!(validate116(data22.status, {instancePath:instancePath+"/localRateLimit/status",parentData:data22,parentDataProperty:"status",rootData}))){
-vErrors = vErrors === null ? validate116.errors : vErrors.concat(validate116.errors);
+if(!(validate122(data22.status, {instancePath:instancePath+"/localRateLimit/status",parentData:data22,parentDataProperty:"status",rootData}))){
+vErrors = vErrors === null ? validate122.errors : vErrors.concat(validate122.errors);
 errors = vErrors.length;
 }
 }
 if(data22.headers !== undefined){
-if(!(validate152(data22.headers, {instancePath:instancePath+"/localRateLimit/headers",parentData:data22,parentDataProperty:"headers",rootData}))){
-vErrors = vErrors === null ? validate152.errors : vErrors.concat(validate152.errors);
+if(!(validate158(data22.headers, {instancePath:instancePath+"/localRateLimit/headers",parentData:data22,parentDataProperty:"headers",rootData}))){
+vErrors = vErrors === null ? validate158.errors : vErrors.concat(validate158.errors);
 errors = vErrors.length;
 }
 }
@@ -2175,8 +2213,8 @@ errors = vErrors.length;
 }
 }
 if(data22.statPrefix !== undefined){
-if(!(validate31(data22.statPrefix, {instancePath:instancePath+"/localRateLimit/statPrefix",parentData:data22,parentDataProperty:"statPrefix",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+if(!(validate33(data22.statPrefix, {instancePath:instancePath+"/localRateLimit/statPrefix",parentData:data22,parentDataProperty:"statPrefix",rootData}))){
+vErrors = vErrors === null ? validate33.errors : vErrors.concat(validate33.errors);
 errors = vErrors.length;
 }
 }
@@ -2226,26 +2264,26 @@ errors++;
 }
 }
 if(data33.requestRate !== undefined){
-if(!(validate36(data33.requestRate, {instancePath:instancePath+"/bandwidthLimit/requestRate",parentData:data33,parentDataProperty:"requestRate",rootData}))){
-vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
+if(!(validate38(data33.requestRate, {instancePath:instancePath+"/bandwidthLimit/requestRate",parentData:data33,parentDataProperty:"requestRate",rootData}))){
+vErrors = vErrors === null ? validate38.errors : vErrors.concat(validate38.errors);
 errors = vErrors.length;
 }
 }
 if(data33.responseRate !== undefined){
-if(!(validate36(data33.responseRate, {instancePath:instancePath+"/bandwidthLimit/responseRate",parentData:data33,parentDataProperty:"responseRate",rootData}))){
-vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
+if(!(validate38(data33.responseRate, {instancePath:instancePath+"/bandwidthLimit/responseRate",parentData:data33,parentDataProperty:"responseRate",rootData}))){
+vErrors = vErrors === null ? validate38.errors : vErrors.concat(validate38.errors);
 errors = vErrors.length;
 }
 }
 if(data33.fillInterval !== undefined){
-if(!(validate28(data33.fillInterval, {instancePath:instancePath+"/bandwidthLimit/fillInterval",parentData:data33,parentDataProperty:"fillInterval",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+if(!(validate30(data33.fillInterval, {instancePath:instancePath+"/bandwidthLimit/fillInterval",parentData:data33,parentDataProperty:"fillInterval",rootData}))){
+vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
 errors = vErrors.length;
 }
 }
 if(data33.statPrefix !== undefined){
-if(!(validate31(data33.statPrefix, {instancePath:instancePath+"/bandwidthLimit/statPrefix",parentData:data33,parentDataProperty:"statPrefix",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+if(!(validate33(data33.statPrefix, {instancePath:instancePath+"/bandwidthLimit/statPrefix",parentData:data33,parentDataProperty:"statPrefix",rootData}))){
+vErrors = vErrors === null ? validate33.errors : vErrors.concat(validate33.errors);
 errors = vErrors.length;
 }
 }
@@ -2286,7 +2324,7 @@ const err22 = {instancePath,schemaPath:"#/definitions/routeFilters/type",keyword
 (vErrors ??= []).push(err22);
 errors++;
 }
-validate251.errors = vErrors;
+validate257.errors = vErrors;
 return errors === 0;
 }
 
@@ -2296,7 +2334,7 @@ const formats44 = FORMATS.template;
 const formats46 = FORMATS.matchedHeader;
 const formats60 = FORMATS.substitution;
 
-function validate167(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate173(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(data && typeof data == "object" && !Array.isArray(data)){
@@ -2313,8 +2351,8 @@ errors++;
 }
 }
 if(data.name !== undefined){
-if(!(validate31(data.name, {instancePath:instancePath+"/name",parentData:data,parentDataProperty:"name",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+if(!(validate33(data.name, {instancePath:instancePath+"/name",parentData:data,parentDataProperty:"name",rootData}))){
+vErrors = vErrors === null ? validate33.errors : vErrors.concat(validate33.errors);
 errors = vErrors.length;
 }
 }
@@ -2322,7 +2360,7 @@ if(data.match !== undefined){
 let data1 = data.match;
 if(data1 && typeof data1 == "object" && !Array.isArray(data1)){
 for(const key1 in data1){
-if(!(func2.call(schema38.properties.match.properties, key1))){
+if(!(func2.call(schema40.properties.match.properties, key1))){
 const err2 = {instancePath:instancePath+"/match",schemaPath:"#/definitions/route/properties/match/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key1}};
 (vErrors ??= []).push(err2);
 errors++;
@@ -2343,8 +2381,8 @@ errors++;
 }
 }
 if(data1.prefix !== undefined){
-if(!(validate140(data1.prefix, {instancePath:instancePath+"/match/prefix",parentData:data1,parentDataProperty:"prefix",rootData}))){
-vErrors = vErrors === null ? validate140.errors : vErrors.concat(validate140.errors);
+if(!(validate146(data1.prefix, {instancePath:instancePath+"/match/prefix",parentData:data1,parentDataProperty:"prefix",rootData}))){
+vErrors = vErrors === null ? validate146.errors : vErrors.concat(validate146.errors);
 errors = vErrors.length;
 }
 }
@@ -2363,8 +2401,8 @@ errors++;
 }
 }
 if(data1.regex !== undefined){
-if(!(validate61(data1.regex, {instancePath:instancePath+"/match/regex",parentData:data1,parentDataProperty:"regex",rootData}))){
-vErrors = vErrors === null ? validate61.errors : vErrors.concat(validate61.errors);
+if(!(validate67(data1.regex, {instancePath:instancePath+"/match/regex",parentData:data1,parentDataProperty:"regex",rootData}))){
+vErrors = vErrors === null ? validate67.errors : vErrors.concat(validate67.errors);
 errors = vErrors.length;
 }
 }
@@ -2399,8 +2437,8 @@ let data9 = data1.methods;
 if(Array.isArray(data9)){
 const len0 = data9.length;
 for(let i0=0; i0<len0; i0++){
-if(!(validate143(data9[i0], {instancePath:instancePath+"/match/methods/" + i0,parentData:data9,parentDataProperty:i0,rootData}))){
-vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
+if(!(validate149(data9[i0], {instancePath:instancePath+"/match/methods/" + i0,parentData:data9,parentDataProperty:i0,rootData}))){
+vErrors = vErrors === null ? validate149.errors : vErrors.concat(validate149.errors);
 errors = vErrors.length;
 }
 }
@@ -2434,8 +2472,8 @@ errors++;
 }
 }
 for(const key3 in data11){
-if(!(validate174(data11[key3], {instancePath:instancePath+"/match/headers/" + key3.replace(/~/g, "~0").replace(/\//g, "~1"),parentData:data11,parentDataProperty:key3,rootData}))){
-vErrors = vErrors === null ? validate174.errors : vErrors.concat(validate174.errors);
+if(!(validate180(data11[key3], {instancePath:instancePath+"/match/headers/" + key3.replace(/~/g, "~0").replace(/\//g, "~1"),parentData:data11,parentDataProperty:key3,rootData}))){
+vErrors = vErrors === null ? validate180.errors : vErrors.concat(validate180.errors);
 errors = vErrors.length;
 }
 }
@@ -2469,8 +2507,8 @@ errors++;
 }
 }
 for(const key5 in data13){
-if(!(validate174(data13[key5], {instancePath:instancePath+"/match/query/" + key5.replace(/~/g, "~0").replace(/\//g, "~1"),parentData:data13,parentDataProperty:key5,rootData}))){
-vErrors = vErrors === null ? validate174.errors : vErrors.concat(validate174.errors);
+if(!(validate180(data13[key5], {instancePath:instancePath+"/match/query/" + key5.replace(/~/g, "~0").replace(/\//g, "~1"),parentData:data13,parentDataProperty:key5,rootData}))){
+vErrors = vErrors === null ? validate180.errors : vErrors.concat(validate180.errors);
 errors = vErrors.length;
 }
 }
@@ -2481,8 +2519,8 @@ errors++;
 }
 }
 if(data1.fraction !== undefined){
-if(!(validate39(data1.fraction, {instancePath:instancePath+"/match/fraction",parentData:data1,parentDataProperty:"fraction",rootData}))){
-vErrors = vErrors === null ? validate39.errors : vErrors.concat(validate39.errors);
+if(!(validate41(data1.fraction, {instancePath:instancePath+"/match/fraction",parentData:data1,parentDataProperty:"fraction",rootData}))){
+vErrors = vErrors === null ? validate41.errors : vErrors.concat(validate41.errors);
 errors = vErrors.length;
 }
 }
@@ -2518,33 +2556,33 @@ if(data.forward !== undefined){
 let data18 = data.forward;
 if(data18 && typeof data18 == "object" && !Array.isArray(data18)){
 for(const key7 in data18){
-if(!(func2.call(schema38.properties.forward.properties, key7))){
+if(!(func2.call(schema40.properties.forward.properties, key7))){
 const err21 = {instancePath:instancePath+"/forward",schemaPath:"#/definitions/route/properties/forward/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key7}};
 (vErrors ??= []).push(err21);
 errors++;
 }
 }
 if(data18.cluster !== undefined){
-if(!(validate31(data18.cluster, {instancePath:instancePath+"/forward/cluster",parentData:data18,parentDataProperty:"cluster",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+if(!(validate33(data18.cluster, {instancePath:instancePath+"/forward/cluster",parentData:data18,parentDataProperty:"cluster",rootData}))){
+vErrors = vErrors === null ? validate33.errors : vErrors.concat(validate33.errors);
 errors = vErrors.length;
 }
 }
 if(data18.clusters !== undefined){
-if(!(validate190(data18.clusters, {instancePath:instancePath+"/forward/clusters",parentData:data18,parentDataProperty:"clusters",rootData}))){
-vErrors = vErrors === null ? validate190.errors : vErrors.concat(validate190.errors);
+if(!(validate196(data18.clusters, {instancePath:instancePath+"/forward/clusters",parentData:data18,parentDataProperty:"clusters",rootData}))){
+vErrors = vErrors === null ? validate196.errors : vErrors.concat(validate196.errors);
 errors = vErrors.length;
 }
 }
 if(data18.clusterHeader !== undefined){
-if(!(validate136(data18.clusterHeader, {instancePath:instancePath+"/forward/clusterHeader",parentData:data18,parentDataProperty:"clusterHeader",rootData}))){
-vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
+if(!(validate142(data18.clusterHeader, {instancePath:instancePath+"/forward/clusterHeader",parentData:data18,parentDataProperty:"clusterHeader",rootData}))){
+vErrors = vErrors === null ? validate142.errors : vErrors.concat(validate142.errors);
 errors = vErrors.length;
 }
 }
 if(data18.subset !== undefined){
-if(!(validate198(data18.subset, {instancePath:instancePath+"/forward/subset",parentData:data18,parentDataProperty:"subset",rootData}))){
-vErrors = vErrors === null ? validate198.errors : vErrors.concat(validate198.errors);
+if(!(validate204(data18.subset, {instancePath:instancePath+"/forward/subset",parentData:data18,parentDataProperty:"subset",rootData}))){
+vErrors = vErrors === null ? validate204.errors : vErrors.concat(validate204.errors);
 errors = vErrors.length;
 }
 }
@@ -2556,32 +2594,32 @@ const err22 = {instancePath:instancePath+"/forward/priority",schemaPath:"#/defin
 errors++;
 }
 if(!((data23 === "default") || (data23 === "high"))){
-const err23 = {instancePath:instancePath+"/forward/priority",schemaPath:"#/definitions/route/properties/forward/properties/priority/enum",keyword:"enum",params:{allowedValues: schema38.properties.forward.properties.priority.enum}};
+const err23 = {instancePath:instancePath+"/forward/priority",schemaPath:"#/definitions/route/properties/forward/properties/priority/enum",keyword:"enum",params:{allowedValues: schema40.properties.forward.properties.priority.enum}};
 (vErrors ??= []).push(err23);
 errors++;
 }
 }
 if(data18.timeout !== undefined){
-if(!(validate28(data18.timeout, {instancePath:instancePath+"/forward/timeout",parentData:data18,parentDataProperty:"timeout",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+if(!(validate30(data18.timeout, {instancePath:instancePath+"/forward/timeout",parentData:data18,parentDataProperty:"timeout",rootData}))){
+vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
 errors = vErrors.length;
 }
 }
 if(data18.idleTimeout !== undefined){
-if(!(validate28(data18.idleTimeout, {instancePath:instancePath+"/forward/idleTimeout",parentData:data18,parentDataProperty:"idleTimeout",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+if(!(validate30(data18.idleTimeout, {instancePath:instancePath+"/forward/idleTimeout",parentData:data18,parentDataProperty:"idleTimeout",rootData}))){
+vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
 errors = vErrors.length;
 }
 }
 if(data18.grpcTimeoutHeaderMax !== undefined){
-if(!(validate28(data18.grpcTimeoutHeaderMax, {instancePath:instancePath+"/forward/grpcTimeoutHeaderMax",parentData:data18,parentDataProperty:"grpcTimeoutHeaderMax",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+if(!(validate30(data18.grpcTimeoutHeaderMax, {instancePath:instancePath+"/forward/grpcTimeoutHeaderMax",parentData:data18,parentDataProperty:"grpcTimeoutHeaderMax",rootData}))){
+vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
 errors = vErrors.length;
 }
 }
 if(data18.upgrades !== undefined){
-if(!(validate99(data18.upgrades, {instancePath:instancePath+"/forward/upgrades",parentData:data18,parentDataProperty:"upgrades",rootData}))){
-vErrors = vErrors === null ? validate99.errors : vErrors.concat(validate99.errors);
+if(!(validate105(data18.upgrades, {instancePath:instancePath+"/forward/upgrades",parentData:data18,parentDataProperty:"upgrades",rootData}))){
+vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
 errors = vErrors.length;
 }
 }
@@ -2614,8 +2652,8 @@ errors++;
 }
 }
 if(data29.cookie !== undefined){
-if(!(validate136(data29.cookie, {instancePath:instancePath+"/forward/hashOn/" + i1+"/cookie",parentData:data29,parentDataProperty:"cookie",rootData}))){
-vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
+if(!(validate142(data29.cookie, {instancePath:instancePath+"/forward/hashOn/" + i1+"/cookie",parentData:data29,parentDataProperty:"cookie",rootData}))){
+vErrors = vErrors === null ? validate142.errors : vErrors.concat(validate142.errors);
 errors = vErrors.length;
 }
 }
@@ -2626,8 +2664,8 @@ errors = vErrors.length;
 }
 }
 if(data29.query !== undefined){
-if(!(validate31(data29.query, {instancePath:instancePath+"/forward/hashOn/" + i1+"/query",parentData:data29,parentDataProperty:"query",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+if(!(validate33(data29.query, {instancePath:instancePath+"/forward/hashOn/" + i1+"/query",parentData:data29,parentDataProperty:"query",rootData}))){
+vErrors = vErrors === null ? validate33.errors : vErrors.concat(validate33.errors);
 errors = vErrors.length;
 }
 }
@@ -2638,14 +2676,14 @@ errors = vErrors.length;
 }
 }
 if(data29.ttl !== undefined){
-if(!(validate28(data29.ttl, {instancePath:instancePath+"/forward/hashOn/" + i1+"/ttl",parentData:data29,parentDataProperty:"ttl",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+if(!(validate30(data29.ttl, {instancePath:instancePath+"/forward/hashOn/" + i1+"/ttl",parentData:data29,parentDataProperty:"ttl",rootData}))){
+vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
 errors = vErrors.length;
 }
 }
 if(data29.path !== undefined){
-if(!(validate140(data29.path, {instancePath:instancePath+"/forward/hashOn/" + i1+"/path",parentData:data29,parentDataProperty:"path",rootData}))){
-vErrors = vErrors === null ? validate140.errors : vErrors.concat(validate140.errors);
+if(!(validate146(data29.path, {instancePath:instancePath+"/forward/hashOn/" + i1+"/path",parentData:data29,parentDataProperty:"path",rootData}))){
+vErrors = vErrors === null ? validate146.errors : vErrors.concat(validate146.errors);
 errors = vErrors.length;
 }
 }
@@ -2673,8 +2711,8 @@ errors++;
 }
 }
 for(const key10 in data37){
-if(!(validate138(data37[key10], {instancePath:instancePath+"/forward/hashOn/" + i1+"/attributes/" + key10.replace(/~/g, "~0").replace(/\//g, "~1"),parentData:data37,parentDataProperty:key10,rootData}))){
-vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
+if(!(validate144(data37[key10], {instancePath:instancePath+"/forward/hashOn/" + i1+"/attributes/" + key10.replace(/~/g, "~0").replace(/\//g, "~1"),parentData:data37,parentDataProperty:key10,rootData}))){
+vErrors = vErrors === null ? validate144.errors : vErrors.concat(validate144.errors);
 errors = vErrors.length;
 }
 }
@@ -2707,26 +2745,26 @@ errors++;
 }
 }
 if(data39.cookie !== undefined){
-if(!(validate136(data39.cookie, {instancePath:instancePath+"/forward/stickySession/cookie",parentData:data39,parentDataProperty:"cookie",rootData}))){
-vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
+if(!(validate142(data39.cookie, {instancePath:instancePath+"/forward/stickySession/cookie",parentData:data39,parentDataProperty:"cookie",rootData}))){
+vErrors = vErrors === null ? validate142.errors : vErrors.concat(validate142.errors);
 errors = vErrors.length;
 }
 }
 if(data39.header !== undefined){
-if(!(validate136(data39.header, {instancePath:instancePath+"/forward/stickySession/header",parentData:data39,parentDataProperty:"header",rootData}))){
-vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
+if(!(validate142(data39.header, {instancePath:instancePath+"/forward/stickySession/header",parentData:data39,parentDataProperty:"header",rootData}))){
+vErrors = vErrors === null ? validate142.errors : vErrors.concat(validate142.errors);
 errors = vErrors.length;
 }
 }
 if(data39.ttl !== undefined){
-if(!(validate28(data39.ttl, {instancePath:instancePath+"/forward/stickySession/ttl",parentData:data39,parentDataProperty:"ttl",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+if(!(validate30(data39.ttl, {instancePath:instancePath+"/forward/stickySession/ttl",parentData:data39,parentDataProperty:"ttl",rootData}))){
+vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
 errors = vErrors.length;
 }
 }
 if(data39.path !== undefined){
-if(!(validate140(data39.path, {instancePath:instancePath+"/forward/stickySession/path",parentData:data39,parentDataProperty:"path",rootData}))){
-vErrors = vErrors === null ? validate140.errors : vErrors.concat(validate140.errors);
+if(!(validate146(data39.path, {instancePath:instancePath+"/forward/stickySession/path",parentData:data39,parentDataProperty:"path",rootData}))){
+vErrors = vErrors === null ? validate146.errors : vErrors.concat(validate146.errors);
 errors = vErrors.length;
 }
 }
@@ -2743,8 +2781,8 @@ errors++;
 }
 }
 if(data18.retry !== undefined){
-if(!(validate216(data18.retry, {instancePath:instancePath+"/forward/retry",parentData:data18,parentDataProperty:"retry",rootData}))){
-vErrors = vErrors === null ? validate216.errors : vErrors.concat(validate216.errors);
+if(!(validate222(data18.retry, {instancePath:instancePath+"/forward/retry",parentData:data18,parentDataProperty:"retry",rootData}))){
+vErrors = vErrors === null ? validate222.errors : vErrors.concat(validate222.errors);
 errors = vErrors.length;
 }
 }
@@ -2781,8 +2819,8 @@ errors++;
 }
 }
 if(data48.prefix !== undefined){
-if(!(validate140(data48.prefix, {instancePath:instancePath+"/forward/rewrite/prefix",parentData:data48,parentDataProperty:"prefix",rootData}))){
-vErrors = vErrors === null ? validate140.errors : vErrors.concat(validate140.errors);
+if(!(validate146(data48.prefix, {instancePath:instancePath+"/forward/rewrite/prefix",parentData:data48,parentDataProperty:"prefix",rootData}))){
+vErrors = vErrors === null ? validate146.errors : vErrors.concat(validate146.errors);
 errors = vErrors.length;
 }
 }
@@ -2807,8 +2845,8 @@ errors++;
 }
 }
 if(data50.pattern !== undefined){
-if(!(validate61(data50.pattern, {instancePath:instancePath+"/forward/rewrite/regex/pattern",parentData:data50,parentDataProperty:"pattern",rootData}))){
-vErrors = vErrors === null ? validate61.errors : vErrors.concat(validate61.errors);
+if(!(validate67(data50.pattern, {instancePath:instancePath+"/forward/rewrite/regex/pattern",parentData:data50,parentDataProperty:"pattern",rootData}))){
+vErrors = vErrors === null ? validate67.errors : vErrors.concat(validate67.errors);
 errors = vErrors.length;
 }
 }
@@ -2833,14 +2871,14 @@ errors++;
 }
 }
 if(data48.path !== undefined){
-if(!(validate140(data48.path, {instancePath:instancePath+"/forward/rewrite/path",parentData:data48,parentDataProperty:"path",rootData}))){
-vErrors = vErrors === null ? validate140.errors : vErrors.concat(validate140.errors);
+if(!(validate146(data48.path, {instancePath:instancePath+"/forward/rewrite/path",parentData:data48,parentDataProperty:"path",rootData}))){
+vErrors = vErrors === null ? validate146.errors : vErrors.concat(validate146.errors);
 errors = vErrors.length;
 }
 }
 if(data48.host !== undefined){
-if(!(validate236(data48.host, {instancePath:instancePath+"/forward/rewrite/host",parentData:data48,parentDataProperty:"host",rootData}))){
-vErrors = vErrors === null ? validate236.errors : vErrors.concat(validate236.errors);
+if(!(validate242(data48.host, {instancePath:instancePath+"/forward/rewrite/host",parentData:data48,parentDataProperty:"host",rootData}))){
+vErrors = vErrors === null ? validate242.errors : vErrors.concat(validate242.errors);
 errors = vErrors.length;
 }
 }
@@ -2852,7 +2890,7 @@ const err44 = {instancePath:instancePath+"/forward/rewrite/hostFrom",schemaPath:
 errors++;
 }
 if(!(data55 === "upstream")){
-const err45 = {instancePath:instancePath+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/enum",keyword:"enum",params:{allowedValues: schema38.properties.forward.properties.rewrite.properties.hostFrom.enum}};
+const err45 = {instancePath:instancePath+"/forward/rewrite/hostFrom",schemaPath:"#/definitions/route/properties/forward/properties/rewrite/properties/hostFrom/enum",keyword:"enum",params:{allowedValues: schema40.properties.forward.properties.rewrite.properties.hostFrom.enum}};
 (vErrors ??= []).push(err45);
 errors++;
 }
@@ -2864,14 +2902,14 @@ errors++;
 }
 }
 if(data18.requestHeaders !== undefined){
-if(!(validate238(data18.requestHeaders, {instancePath:instancePath+"/forward/requestHeaders",parentData:data18,parentDataProperty:"requestHeaders",rootData}))){
-vErrors = vErrors === null ? validate238.errors : vErrors.concat(validate238.errors);
+if(!(validate244(data18.requestHeaders, {instancePath:instancePath+"/forward/requestHeaders",parentData:data18,parentDataProperty:"requestHeaders",rootData}))){
+vErrors = vErrors === null ? validate244.errors : vErrors.concat(validate244.errors);
 errors = vErrors.length;
 }
 }
 if(data18.responseHeaders !== undefined){
-if(!(validate238(data18.responseHeaders, {instancePath:instancePath+"/forward/responseHeaders",parentData:data18,parentDataProperty:"responseHeaders",rootData}))){
-vErrors = vErrors === null ? validate238.errors : vErrors.concat(validate238.errors);
+if(!(validate244(data18.responseHeaders, {instancePath:instancePath+"/forward/responseHeaders",parentData:data18,parentDataProperty:"responseHeaders",rootData}))){
+vErrors = vErrors === null ? validate244.errors : vErrors.concat(validate244.errors);
 errors = vErrors.length;
 }
 }
@@ -2899,14 +2937,14 @@ const err49 = {instancePath:instancePath+"/redirect/scheme",schemaPath:"#/defini
 errors++;
 }
 if(!((data59 === "http") || (data59 === "https"))){
-const err50 = {instancePath:instancePath+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/enum",keyword:"enum",params:{allowedValues: schema38.properties.redirect.properties.scheme.enum}};
+const err50 = {instancePath:instancePath+"/redirect/scheme",schemaPath:"#/definitions/route/properties/redirect/properties/scheme/enum",keyword:"enum",params:{allowedValues: schema40.properties.redirect.properties.scheme.enum}};
 (vErrors ??= []).push(err50);
 errors++;
 }
 }
 if(data58.host !== undefined){
-if(!(validate243(data58.host, {instancePath:instancePath+"/redirect/host",parentData:data58,parentDataProperty:"host",rootData}))){
-vErrors = vErrors === null ? validate243.errors : vErrors.concat(validate243.errors);
+if(!(validate249(data58.host, {instancePath:instancePath+"/redirect/host",parentData:data58,parentDataProperty:"host",rootData}))){
+vErrors = vErrors === null ? validate249.errors : vErrors.concat(validate249.errors);
 errors = vErrors.length;
 }
 }
@@ -2931,14 +2969,14 @@ errors++;
 }
 }
 if(data58.path !== undefined){
-if(!(validate245(data58.path, {instancePath:instancePath+"/redirect/path",parentData:data58,parentDataProperty:"path",rootData}))){
-vErrors = vErrors === null ? validate245.errors : vErrors.concat(validate245.errors);
+if(!(validate251(data58.path, {instancePath:instancePath+"/redirect/path",parentData:data58,parentDataProperty:"path",rootData}))){
+vErrors = vErrors === null ? validate251.errors : vErrors.concat(validate251.errors);
 errors = vErrors.length;
 }
 }
 if(data58.prefix !== undefined){
-if(!(validate140(data58.prefix, {instancePath:instancePath+"/redirect/prefix",parentData:data58,parentDataProperty:"prefix",rootData}))){
-vErrors = vErrors === null ? validate140.errors : vErrors.concat(validate140.errors);
+if(!(validate146(data58.prefix, {instancePath:instancePath+"/redirect/prefix",parentData:data58,parentDataProperty:"prefix",rootData}))){
+vErrors = vErrors === null ? validate146.errors : vErrors.concat(validate146.errors);
 errors = vErrors.length;
 }
 }
@@ -2950,7 +2988,7 @@ const err54 = {instancePath:instancePath+"/redirect/status",schemaPath:"#/defini
 errors++;
 }
 if(!(((((data64 === 301) || (data64 === 302)) || (data64 === 303)) || (data64 === 307)) || (data64 === 308))){
-const err55 = {instancePath:instancePath+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/enum",keyword:"enum",params:{allowedValues: schema38.properties.redirect.properties.status.enum}};
+const err55 = {instancePath:instancePath+"/redirect/status",schemaPath:"#/definitions/route/properties/redirect/properties/status/enum",keyword:"enum",params:{allowedValues: schema40.properties.redirect.properties.status.enum}};
 (vErrors ??= []).push(err55);
 errors++;
 }
@@ -3003,8 +3041,8 @@ errors++;
 }
 }
 if(data66.headers !== undefined){
-if(!(validate152(data66.headers, {instancePath:instancePath+"/respond/headers",parentData:data66,parentDataProperty:"headers",rootData}))){
-vErrors = vErrors === null ? validate152.errors : vErrors.concat(validate152.errors);
+if(!(validate158(data66.headers, {instancePath:instancePath+"/respond/headers",parentData:data66,parentDataProperty:"headers",rootData}))){
+vErrors = vErrors === null ? validate158.errors : vErrors.concat(validate158.errors);
 errors = vErrors.length;
 }
 }
@@ -3021,8 +3059,8 @@ errors++;
 }
 }
 if(data.filters !== undefined){
-if(!(validate251(data.filters, {instancePath:instancePath+"/filters",parentData:data,parentDataProperty:"filters",rootData}))){
-vErrors = vErrors === null ? validate251.errors : vErrors.concat(validate251.errors);
+if(!(validate257(data.filters, {instancePath:instancePath+"/filters",parentData:data,parentDataProperty:"filters",rootData}))){
+vErrors = vErrors === null ? validate257.errors : vErrors.concat(validate257.errors);
 errors = vErrors.length;
 }
 }
@@ -3031,19 +3069,19 @@ const err63 = {instancePath,schemaPath:"#/definitions/route/type",keyword:"type"
 (vErrors ??= []).push(err63);
 errors++;
 }
-validate167.errors = vErrors;
+validate173.errors = vErrors;
 return errors === 0;
 }
 
 
-function validate166(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate172(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(Array.isArray(data)){
 const len0 = data.length;
 for(let i0=0; i0<len0; i0++){
-if(!(validate167(data[i0], {instancePath:instancePath+"/" + i0,parentData:data,parentDataProperty:i0,rootData}))){
-vErrors = vErrors === null ? validate167.errors : vErrors.concat(validate167.errors);
+if(!(validate173(data[i0], {instancePath:instancePath+"/" + i0,parentData:data,parentDataProperty:i0,rootData}))){
+vErrors = vErrors === null ? validate173.errors : vErrors.concat(validate173.errors);
 errors = vErrors.length;
 }
 }
@@ -3052,13 +3090,13 @@ const err0 = {instancePath,schemaPath:"#/definitions/array6/type",keyword:"type"
 (vErrors ??= []).push(err0);
 errors++;
 }
-validate166.errors = vErrors;
+validate172.errors = vErrors;
 return errors === 0;
 }
 
-const schema53 = {"type":"number","minimum":0};
+const schema55 = {"type":"number","minimum":0};
 
-function validate316(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate322(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if((typeof data == "number") && (isFinite(data))){
@@ -3072,13 +3110,13 @@ const err1 = {instancePath,schemaPath:"#/definitions/number4/type",keyword:"type
 (vErrors ??= []).push(err1);
 errors++;
 }
-validate316.errors = vErrors;
+validate322.errors = vErrors;
 return errors === 0;
 }
 
-const schema54 = {"type":"integer","minimum":1,"maximum":8388608};
+const schema56 = {"type":"integer","minimum":1,"maximum":8388608};
 
-function validate318(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate324(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(!(((typeof data == "number") && (!(data % 1) && !isNaN(data))) && (isFinite(data)))){
@@ -3098,13 +3136,13 @@ const err2 = {instancePath,schemaPath:"#/definitions/integer9/minimum",keyword:"
 errors++;
 }
 }
-validate318.errors = vErrors;
+validate324.errors = vErrors;
 return errors === 0;
 }
 
-const schema55 = {"type":"array","items":{"$ref":"#/definitions/name"},"minItems":1};
+const schema57 = {"type":"array","items":{"$ref":"#/definitions/name"},"minItems":1};
 
-function validate332(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate338(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(Array.isArray(data)){
@@ -3115,8 +3153,8 @@ errors++;
 }
 const len0 = data.length;
 for(let i0=0; i0<len0; i0++){
-if(!(validate31(data[i0], {instancePath:instancePath+"/" + i0,parentData:data,parentDataProperty:i0,rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+if(!(validate33(data[i0], {instancePath:instancePath+"/" + i0,parentData:data,parentDataProperty:i0,rootData}))){
+vErrors = vErrors === null ? validate33.errors : vErrors.concat(validate33.errors);
 errors = vErrors.length;
 }
 }
@@ -3125,14 +3163,14 @@ const err1 = {instancePath,schemaPath:"#/definitions/name2/type",keyword:"type",
 (vErrors ??= []).push(err1);
 errors++;
 }
-validate332.errors = vErrors;
+validate338.errors = vErrors;
 return errors === 0;
 }
 
-const schema56 = {"anyOf":[{"type":"string"},{"title":"healthCheckPayload","type":"object","properties":{"hex":{"type":"string","format":"hexBytes"}},"required":["hex"],"additionalProperties":false}]};
+const schema58 = {"anyOf":[{"type":"string"},{"title":"healthCheckPayload","type":"object","properties":{"hex":{"type":"string","format":"hexBytes"}},"required":["hex"],"additionalProperties":false}]};
 const formats84 = FORMATS.hexBytes;
 
-function validate346(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate352(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 const _errs0 = errors;
@@ -3196,13 +3234,13 @@ vErrors = null;
 }
 }
 }
-validate346.errors = vErrors;
+validate352.errors = vErrors;
 return errors === 0;
 }
 
-const schema57 = {"title":"retryBudget","type":"object","properties":{"budgetPercent":{"$ref":"#/definitions/number2"},"minConcurrency":{"$ref":"#/definitions/integer5"}},"required":[],"additionalProperties":false};
+const schema59 = {"title":"retryBudget","type":"object","properties":{"budgetPercent":{"$ref":"#/definitions/number2"},"minConcurrency":{"$ref":"#/definitions/integer5"}},"required":[],"additionalProperties":false};
 
-function validate394(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate400(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(data && typeof data == "object" && !Array.isArray(data)){
@@ -3214,14 +3252,14 @@ errors++;
 }
 }
 if(data.budgetPercent !== undefined){
-if(!(validate102(data.budgetPercent, {instancePath:instancePath+"/budgetPercent",parentData:data,parentDataProperty:"budgetPercent",rootData}))){
-vErrors = vErrors === null ? validate102.errors : vErrors.concat(validate102.errors);
+if(!(validate108(data.budgetPercent, {instancePath:instancePath+"/budgetPercent",parentData:data,parentDataProperty:"budgetPercent",rootData}))){
+vErrors = vErrors === null ? validate108.errors : vErrors.concat(validate108.errors);
 errors = vErrors.length;
 }
 }
 if(data.minConcurrency !== undefined){
-if(!(validate34(data.minConcurrency, {instancePath:instancePath+"/minConcurrency",parentData:data,parentDataProperty:"minConcurrency",rootData}))){
-vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+if(!(validate36(data.minConcurrency, {instancePath:instancePath+"/minConcurrency",parentData:data,parentDataProperty:"minConcurrency",rootData}))){
+vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
 errors = vErrors.length;
 }
 }
@@ -3230,7 +3268,7 @@ const err1 = {instancePath,schemaPath:"#/definitions/retryBudget/type",keyword:"
 (vErrors ??= []).push(err1);
 errors++;
 }
-validate394.errors = vErrors;
+validate400.errors = vErrors;
 return errors === 0;
 }
 
@@ -3322,63 +3360,56 @@ errors = vErrors.length;
 }
 }
 if(data.engine !== undefined){
-let data3 = data.engine;
-if(typeof data3 !== "string"){
-const err7 = {instancePath:instancePath+"/engine",schemaPath:"#/properties/engine/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err7);
-errors++;
-}
-if(!((((data3 === "auto") || (data3 === "epoll")) || (data3 === "node")) || (data3 === "uws"))){
-const err8 = {instancePath:instancePath+"/engine",schemaPath:"#/properties/engine/enum",keyword:"enum",params:{allowedValues: schema6.properties.engine.enum}};
-(vErrors ??= []).push(err8);
-errors++;
+if(!(validate26(data.engine, {instancePath:instancePath+"/engine",parentData:data,parentDataProperty:"engine",rootData}))){
+vErrors = vErrors === null ? validate26.errors : vErrors.concat(validate26.errors);
+errors = vErrors.length;
 }
 }
 if(data.admin !== undefined){
 let data4 = data.admin;
-const _errs12 = errors;
+const _errs11 = errors;
 let valid2 = false;
-const _errs13 = errors;
+const _errs12 = errors;
 if(false !== data4){
-const err9 = {instancePath:instancePath+"/admin",schemaPath:"#/properties/admin/anyOf/0/const",keyword:"const",params:{allowedValue: false}};
+const err7 = {instancePath:instancePath+"/admin",schemaPath:"#/properties/admin/anyOf/0/const",keyword:"const",params:{allowedValue: false}};
+(vErrors ??= []).push(err7);
+errors++;
+}
+var _valid1 = _errs12 === errors;
+valid2 = valid2 || _valid1;
+if(!valid2){
+const _errs13 = errors;
+if(data4 && typeof data4 == "object" && !Array.isArray(data4)){
+for(const key1 in data4){
+if(!(key1 === "address")){
+const err8 = {instancePath:instancePath+"/admin",schemaPath:"#/properties/admin/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key1}};
+(vErrors ??= []).push(err8);
+errors++;
+}
+}
+if(data4.address !== undefined){
+if(!(validate28(data4.address, {instancePath:instancePath+"/admin/address",parentData:data4,parentDataProperty:"address",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+errors = vErrors.length;
+}
+}
+} else {
+const err9 = {instancePath:instancePath+"/admin",schemaPath:"#/properties/admin/anyOf/1/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err9);
 errors++;
 }
 var _valid1 = _errs13 === errors;
 valid2 = valid2 || _valid1;
+}
 if(!valid2){
-const _errs14 = errors;
-if(data4 && typeof data4 == "object" && !Array.isArray(data4)){
-for(const key1 in data4){
-if(!(key1 === "address")){
-const err10 = {instancePath:instancePath+"/admin",schemaPath:"#/properties/admin/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key1}};
+const err10 = {instancePath:instancePath+"/admin",schemaPath:"#/properties/admin/anyOf",keyword:"anyOf",params:{}};
 (vErrors ??= []).push(err10);
 errors++;
-}
-}
-if(data4.address !== undefined){
-if(!(validate26(data4.address, {instancePath:instancePath+"/admin/address",parentData:data4,parentDataProperty:"address",rootData}))){
-vErrors = vErrors === null ? validate26.errors : vErrors.concat(validate26.errors);
-errors = vErrors.length;
-}
-}
 } else {
-const err11 = {instancePath:instancePath+"/admin",schemaPath:"#/properties/admin/anyOf/1/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err11);
-errors++;
-}
-var _valid1 = _errs14 === errors;
-valid2 = valid2 || _valid1;
-}
-if(!valid2){
-const err12 = {instancePath:instancePath+"/admin",schemaPath:"#/properties/admin/anyOf",keyword:"anyOf",params:{}};
-(vErrors ??= []).push(err12);
-errors++;
-} else {
-errors = _errs12;
+errors = _errs11;
 if(vErrors !== null){
-if(_errs12){
-vErrors.length = _errs12;
+if(_errs11){
+vErrors.length = _errs11;
 } else {
 vErrors = null;
 }
@@ -3388,19 +3419,19 @@ vErrors = null;
 if(data.logLevel !== undefined){
 let data6 = data.logLevel;
 if(typeof data6 !== "string"){
-const err13 = {instancePath:instancePath+"/logLevel",schemaPath:"#/properties/logLevel/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err13);
+const err11 = {instancePath:instancePath+"/logLevel",schemaPath:"#/properties/logLevel/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err11);
 errors++;
 }
 if(!((((((data6 === "trace") || (data6 === "debug")) || (data6 === "info")) || (data6 === "warn")) || (data6 === "error")) || (data6 === "off"))){
-const err14 = {instancePath:instancePath+"/logLevel",schemaPath:"#/properties/logLevel/enum",keyword:"enum",params:{allowedValues: schema6.properties.logLevel.enum}};
-(vErrors ??= []).push(err14);
+const err12 = {instancePath:instancePath+"/logLevel",schemaPath:"#/properties/logLevel/enum",keyword:"enum",params:{allowedValues: schema6.properties.logLevel.enum}};
+(vErrors ??= []).push(err12);
 errors++;
 }
 }
 if(data.drainTimeout !== undefined){
-if(!(validate28(data.drainTimeout, {instancePath:instancePath+"/drainTimeout",parentData:data,parentDataProperty:"drainTimeout",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+if(!(validate30(data.drainTimeout, {instancePath:instancePath+"/drainTimeout",parentData:data,parentDataProperty:"drainTimeout",rootData}))){
+vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
 errors = vErrors.length;
 }
 }
@@ -3411,14 +3442,14 @@ errors = vErrors.length;
 }
 }
 if(data.zone !== undefined){
-if(!(validate31(data.zone, {instancePath:instancePath+"/zone",parentData:data,parentDataProperty:"zone",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+if(!(validate33(data.zone, {instancePath:instancePath+"/zone",parentData:data,parentDataProperty:"zone",rootData}))){
+vErrors = vErrors === null ? validate33.errors : vErrors.concat(validate33.errors);
 errors = vErrors.length;
 }
 }
 if(data.localCluster !== undefined){
-if(!(validate31(data.localCluster, {instancePath:instancePath+"/localCluster",parentData:data,parentDataProperty:"localCluster",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+if(!(validate33(data.localCluster, {instancePath:instancePath+"/localCluster",parentData:data,parentDataProperty:"localCluster",rootData}))){
+vErrors = vErrors === null ? validate33.errors : vErrors.concat(validate33.errors);
 errors = vErrors.length;
 }
 }
@@ -3427,26 +3458,26 @@ let data11 = data.overload;
 if(data11 && typeof data11 == "object" && !Array.isArray(data11)){
 for(const key2 in data11){
 if(!((((key2 === "maxConnections") || (key2 === "maxHeapSize")) || (key2 === "interval")) || (key2 === "actions"))){
-const err15 = {instancePath:instancePath+"/overload",schemaPath:"#/properties/overload/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key2}};
-(vErrors ??= []).push(err15);
+const err13 = {instancePath:instancePath+"/overload",schemaPath:"#/properties/overload/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key2}};
+(vErrors ??= []).push(err13);
 errors++;
 }
 }
 if(data11.maxConnections !== undefined){
-if(!(validate34(data11.maxConnections, {instancePath:instancePath+"/overload/maxConnections",parentData:data11,parentDataProperty:"maxConnections",rootData}))){
-vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
-errors = vErrors.length;
-}
-}
-if(data11.maxHeapSize !== undefined){
-if(!(validate36(data11.maxHeapSize, {instancePath:instancePath+"/overload/maxHeapSize",parentData:data11,parentDataProperty:"maxHeapSize",rootData}))){
+if(!(validate36(data11.maxConnections, {instancePath:instancePath+"/overload/maxConnections",parentData:data11,parentDataProperty:"maxConnections",rootData}))){
 vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
 errors = vErrors.length;
 }
 }
+if(data11.maxHeapSize !== undefined){
+if(!(validate38(data11.maxHeapSize, {instancePath:instancePath+"/overload/maxHeapSize",parentData:data11,parentDataProperty:"maxHeapSize",rootData}))){
+vErrors = vErrors === null ? validate38.errors : vErrors.concat(validate38.errors);
+errors = vErrors.length;
+}
+}
 if(data11.interval !== undefined){
-if(!(validate28(data11.interval, {instancePath:instancePath+"/overload/interval",parentData:data11,parentDataProperty:"interval",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+if(!(validate30(data11.interval, {instancePath:instancePath+"/overload/interval",parentData:data11,parentDataProperty:"interval",rootData}))){
+vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
 errors = vErrors.length;
 }
 }
@@ -3455,38 +3486,38 @@ let data15 = data11.actions;
 if(data15 && typeof data15 == "object" && !Array.isArray(data15)){
 for(const key3 in data15){
 if(!((((((key3 === "stopAcceptingRequests") || (key3 === "disableKeepAlive")) || (key3 === "closeIdleConnections")) || (key3 === "stopAcceptingConnections")) || (key3 === "rejectIncomingConnections")) || (key3 === "reduceTimeouts"))){
-const err16 = {instancePath:instancePath+"/overload/actions",schemaPath:"#/properties/overload/properties/actions/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key3}};
-(vErrors ??= []).push(err16);
+const err14 = {instancePath:instancePath+"/overload/actions",schemaPath:"#/properties/overload/properties/actions/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key3}};
+(vErrors ??= []).push(err14);
 errors++;
 }
 }
 if(data15.stopAcceptingRequests !== undefined){
-if(!(validate39(data15.stopAcceptingRequests, {instancePath:instancePath+"/overload/actions/stopAcceptingRequests",parentData:data15,parentDataProperty:"stopAcceptingRequests",rootData}))){
-vErrors = vErrors === null ? validate39.errors : vErrors.concat(validate39.errors);
+if(!(validate41(data15.stopAcceptingRequests, {instancePath:instancePath+"/overload/actions/stopAcceptingRequests",parentData:data15,parentDataProperty:"stopAcceptingRequests",rootData}))){
+vErrors = vErrors === null ? validate41.errors : vErrors.concat(validate41.errors);
 errors = vErrors.length;
 }
 }
 if(data15.disableKeepAlive !== undefined){
-if(!(validate39(data15.disableKeepAlive, {instancePath:instancePath+"/overload/actions/disableKeepAlive",parentData:data15,parentDataProperty:"disableKeepAlive",rootData}))){
-vErrors = vErrors === null ? validate39.errors : vErrors.concat(validate39.errors);
+if(!(validate41(data15.disableKeepAlive, {instancePath:instancePath+"/overload/actions/disableKeepAlive",parentData:data15,parentDataProperty:"disableKeepAlive",rootData}))){
+vErrors = vErrors === null ? validate41.errors : vErrors.concat(validate41.errors);
 errors = vErrors.length;
 }
 }
 if(data15.closeIdleConnections !== undefined){
-if(!(validate39(data15.closeIdleConnections, {instancePath:instancePath+"/overload/actions/closeIdleConnections",parentData:data15,parentDataProperty:"closeIdleConnections",rootData}))){
-vErrors = vErrors === null ? validate39.errors : vErrors.concat(validate39.errors);
+if(!(validate41(data15.closeIdleConnections, {instancePath:instancePath+"/overload/actions/closeIdleConnections",parentData:data15,parentDataProperty:"closeIdleConnections",rootData}))){
+vErrors = vErrors === null ? validate41.errors : vErrors.concat(validate41.errors);
 errors = vErrors.length;
 }
 }
 if(data15.stopAcceptingConnections !== undefined){
-if(!(validate39(data15.stopAcceptingConnections, {instancePath:instancePath+"/overload/actions/stopAcceptingConnections",parentData:data15,parentDataProperty:"stopAcceptingConnections",rootData}))){
-vErrors = vErrors === null ? validate39.errors : vErrors.concat(validate39.errors);
+if(!(validate41(data15.stopAcceptingConnections, {instancePath:instancePath+"/overload/actions/stopAcceptingConnections",parentData:data15,parentDataProperty:"stopAcceptingConnections",rootData}))){
+vErrors = vErrors === null ? validate41.errors : vErrors.concat(validate41.errors);
 errors = vErrors.length;
 }
 }
 if(data15.rejectIncomingConnections !== undefined){
-if(!(validate39(data15.rejectIncomingConnections, {instancePath:instancePath+"/overload/actions/rejectIncomingConnections",parentData:data15,parentDataProperty:"rejectIncomingConnections",rootData}))){
-vErrors = vErrors === null ? validate39.errors : vErrors.concat(validate39.errors);
+if(!(validate41(data15.rejectIncomingConnections, {instancePath:instancePath+"/overload/actions/rejectIncomingConnections",parentData:data15,parentDataProperty:"rejectIncomingConnections",rootData}))){
+vErrors = vErrors === null ? validate41.errors : vErrors.concat(validate41.errors);
 errors = vErrors.length;
 }
 }
@@ -3495,44 +3526,44 @@ let data21 = data15.reduceTimeouts;
 if(data21 && typeof data21 == "object" && !Array.isArray(data21)){
 for(const key4 in data21){
 if(!(((key4 === "from") || (key4 === "to")) || (key4 === "idle"))){
-const err17 = {instancePath:instancePath+"/overload/actions/reduceTimeouts",schemaPath:"#/properties/overload/properties/actions/properties/reduceTimeouts/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key4}};
-(vErrors ??= []).push(err17);
+const err15 = {instancePath:instancePath+"/overload/actions/reduceTimeouts",schemaPath:"#/properties/overload/properties/actions/properties/reduceTimeouts/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key4}};
+(vErrors ??= []).push(err15);
 errors++;
 }
 }
 if(data21.from !== undefined){
-if(!(validate39(data21.from, {instancePath:instancePath+"/overload/actions/reduceTimeouts/from",parentData:data21,parentDataProperty:"from",rootData}))){
-vErrors = vErrors === null ? validate39.errors : vErrors.concat(validate39.errors);
+if(!(validate41(data21.from, {instancePath:instancePath+"/overload/actions/reduceTimeouts/from",parentData:data21,parentDataProperty:"from",rootData}))){
+vErrors = vErrors === null ? validate41.errors : vErrors.concat(validate41.errors);
 errors = vErrors.length;
 }
 }
 if(data21.to !== undefined){
-if(!(validate39(data21.to, {instancePath:instancePath+"/overload/actions/reduceTimeouts/to",parentData:data21,parentDataProperty:"to",rootData}))){
-vErrors = vErrors === null ? validate39.errors : vErrors.concat(validate39.errors);
+if(!(validate41(data21.to, {instancePath:instancePath+"/overload/actions/reduceTimeouts/to",parentData:data21,parentDataProperty:"to",rootData}))){
+vErrors = vErrors === null ? validate41.errors : vErrors.concat(validate41.errors);
 errors = vErrors.length;
 }
 }
 if(data21.idle !== undefined){
-if(!(validate28(data21.idle, {instancePath:instancePath+"/overload/actions/reduceTimeouts/idle",parentData:data21,parentDataProperty:"idle",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+if(!(validate30(data21.idle, {instancePath:instancePath+"/overload/actions/reduceTimeouts/idle",parentData:data21,parentDataProperty:"idle",rootData}))){
+vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
 errors = vErrors.length;
 }
 }
 } else {
-const err18 = {instancePath:instancePath+"/overload/actions/reduceTimeouts",schemaPath:"#/properties/overload/properties/actions/properties/reduceTimeouts/type",keyword:"type",params:{type: "object"}};
+const err16 = {instancePath:instancePath+"/overload/actions/reduceTimeouts",schemaPath:"#/properties/overload/properties/actions/properties/reduceTimeouts/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err16);
+errors++;
+}
+}
+} else {
+const err17 = {instancePath:instancePath+"/overload/actions",schemaPath:"#/properties/overload/properties/actions/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err17);
+errors++;
+}
+}
+} else {
+const err18 = {instancePath:instancePath+"/overload",schemaPath:"#/properties/overload/type",keyword:"type",params:{type: "object"}};
 (vErrors ??= []).push(err18);
-errors++;
-}
-}
-} else {
-const err19 = {instancePath:instancePath+"/overload/actions",schemaPath:"#/properties/overload/properties/actions/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err19);
-errors++;
-}
-}
-} else {
-const err20 = {instancePath:instancePath+"/overload",schemaPath:"#/properties/overload/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err20);
 errors++;
 }
 }
@@ -3540,8 +3571,8 @@ if(data.listeners !== undefined){
 let data25 = data.listeners;
 if(Array.isArray(data25)){
 if(data25.length < 1){
-const err21 = {instancePath:instancePath+"/listeners",schemaPath:"#/properties/listeners/minItems",keyword:"minItems",params:{limit: 1}};
-(vErrors ??= []).push(err21);
+const err19 = {instancePath:instancePath+"/listeners",schemaPath:"#/properties/listeners/minItems",keyword:"minItems",params:{limit: 1}};
+(vErrors ??= []).push(err19);
 errors++;
 }
 const len0 = data25.length;
@@ -3549,60 +3580,53 @@ for(let i0=0; i0<len0; i0++){
 let data26 = data25[i0];
 if(data26 && typeof data26 == "object" && !Array.isArray(data26)){
 if(data26.address === undefined){
-const err22 = {instancePath:instancePath+"/listeners/" + i0,schemaPath:"#/properties/listeners/items/required",keyword:"required",params:{missingProperty: "address"}};
-(vErrors ??= []).push(err22);
+const err20 = {instancePath:instancePath+"/listeners/" + i0,schemaPath:"#/properties/listeners/items/required",keyword:"required",params:{missingProperty: "address"}};
+(vErrors ??= []).push(err20);
 errors++;
 }
 for(const key5 in data26){
 if(!((((((((key5 === "name") || (key5 === "address")) || (key5 === "maxConnections")) || (key5 === "engine")) || (key5 === "tls")) || (key5 === "proxyProtocol")) || (key5 === "http")) || (key5 === "tcp"))){
-const err23 = {instancePath:instancePath+"/listeners/" + i0,schemaPath:"#/properties/listeners/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key5}};
-(vErrors ??= []).push(err23);
+const err21 = {instancePath:instancePath+"/listeners/" + i0,schemaPath:"#/properties/listeners/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key5}};
+(vErrors ??= []).push(err21);
 errors++;
 }
 }
 if(data26.name !== undefined){
-if(!(validate31(data26.name, {instancePath:instancePath+"/listeners/" + i0+"/name",parentData:data26,parentDataProperty:"name",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+if(!(validate33(data26.name, {instancePath:instancePath+"/listeners/" + i0+"/name",parentData:data26,parentDataProperty:"name",rootData}))){
+vErrors = vErrors === null ? validate33.errors : vErrors.concat(validate33.errors);
 errors = vErrors.length;
 }
 }
 if(data26.address !== undefined){
-if(!(validate26(data26.address, {instancePath:instancePath+"/listeners/" + i0+"/address",parentData:data26,parentDataProperty:"address",rootData}))){
-vErrors = vErrors === null ? validate26.errors : vErrors.concat(validate26.errors);
+if(!(validate28(data26.address, {instancePath:instancePath+"/listeners/" + i0+"/address",parentData:data26,parentDataProperty:"address",rootData}))){
+vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
 errors = vErrors.length;
 }
 }
 if(data26.maxConnections !== undefined){
-if(!(validate34(data26.maxConnections, {instancePath:instancePath+"/listeners/" + i0+"/maxConnections",parentData:data26,parentDataProperty:"maxConnections",rootData}))){
-vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+if(!(validate36(data26.maxConnections, {instancePath:instancePath+"/listeners/" + i0+"/maxConnections",parentData:data26,parentDataProperty:"maxConnections",rootData}))){
+vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
 errors = vErrors.length;
 }
 }
 if(data26.engine !== undefined){
-let data30 = data26.engine;
-if(typeof data30 !== "string"){
-const err24 = {instancePath:instancePath+"/listeners/" + i0+"/engine",schemaPath:"#/properties/listeners/items/properties/engine/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err24);
-errors++;
-}
-if(!((((data30 === "auto") || (data30 === "epoll")) || (data30 === "node")) || (data30 === "uws"))){
-const err25 = {instancePath:instancePath+"/listeners/" + i0+"/engine",schemaPath:"#/properties/listeners/items/properties/engine/enum",keyword:"enum",params:{allowedValues: schema6.properties.listeners.items.properties.engine.enum}};
-(vErrors ??= []).push(err25);
-errors++;
+if(!(validate26(data26.engine, {instancePath:instancePath+"/listeners/" + i0+"/engine",parentData:data26,parentDataProperty:"engine",rootData}))){
+vErrors = vErrors === null ? validate26.errors : vErrors.concat(validate26.errors);
+errors = vErrors.length;
 }
 }
 if(data26.tls !== undefined){
 let data31 = data26.tls;
 if(data31 && typeof data31 == "object" && !Array.isArray(data31)){
 if(data31.certificates === undefined){
-const err26 = {instancePath:instancePath+"/listeners/" + i0+"/tls",schemaPath:"#/properties/listeners/items/properties/tls/required",keyword:"required",params:{missingProperty: "certificates"}};
-(vErrors ??= []).push(err26);
+const err22 = {instancePath:instancePath+"/listeners/" + i0+"/tls",schemaPath:"#/properties/listeners/items/properties/tls/required",keyword:"required",params:{missingProperty: "certificates"}};
+(vErrors ??= []).push(err22);
 errors++;
 }
 for(const key6 in data31){
 if(!(func2.call(schema6.properties.listeners.items.properties.tls.properties, key6))){
-const err27 = {instancePath:instancePath+"/listeners/" + i0+"/tls",schemaPath:"#/properties/listeners/items/properties/tls/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key6}};
-(vErrors ??= []).push(err27);
+const err23 = {instancePath:instancePath+"/listeners/" + i0+"/tls",schemaPath:"#/properties/listeners/items/properties/tls/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key6}};
+(vErrors ??= []).push(err23);
 errors++;
 }
 }
@@ -3610,8 +3634,8 @@ if(data31.certificates !== undefined){
 let data32 = data31.certificates;
 if(Array.isArray(data32)){
 if(data32.length < 1){
-const err28 = {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates",schemaPath:"#/properties/listeners/items/properties/tls/properties/certificates/minItems",keyword:"minItems",params:{limit: 1}};
-(vErrors ??= []).push(err28);
+const err24 = {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates",schemaPath:"#/properties/listeners/items/properties/tls/properties/certificates/minItems",keyword:"minItems",params:{limit: 1}};
+(vErrors ??= []).push(err24);
 errors++;
 }
 const len1 = data32.length;
@@ -3619,31 +3643,31 @@ for(let i1=0; i1<len1; i1++){
 let data33 = data32[i1];
 if(data33 && typeof data33 == "object" && !Array.isArray(data33)){
 if(data33.cert === undefined){
-const err29 = {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates/" + i1,schemaPath:"#/properties/listeners/items/properties/tls/properties/certificates/items/required",keyword:"required",params:{missingProperty: "cert"}};
-(vErrors ??= []).push(err29);
+const err25 = {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates/" + i1,schemaPath:"#/properties/listeners/items/properties/tls/properties/certificates/items/required",keyword:"required",params:{missingProperty: "cert"}};
+(vErrors ??= []).push(err25);
 errors++;
 }
 if(data33.key === undefined){
-const err30 = {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates/" + i1,schemaPath:"#/properties/listeners/items/properties/tls/properties/certificates/items/required",keyword:"required",params:{missingProperty: "key"}};
-(vErrors ??= []).push(err30);
+const err26 = {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates/" + i1,schemaPath:"#/properties/listeners/items/properties/tls/properties/certificates/items/required",keyword:"required",params:{missingProperty: "key"}};
+(vErrors ??= []).push(err26);
 errors++;
 }
 for(const key7 in data33){
 if(!(((key7 === "cert") || (key7 === "key")) || (key7 === "serverNames"))){
-const err31 = {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates/" + i1,schemaPath:"#/properties/listeners/items/properties/tls/properties/certificates/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key7}};
-(vErrors ??= []).push(err31);
+const err27 = {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates/" + i1,schemaPath:"#/properties/listeners/items/properties/tls/properties/certificates/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key7}};
+(vErrors ??= []).push(err27);
 errors++;
 }
 }
 if(data33.cert !== undefined){
-if(!(validate31(data33.cert, {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates/" + i1+"/cert",parentData:data33,parentDataProperty:"cert",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+if(!(validate33(data33.cert, {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates/" + i1+"/cert",parentData:data33,parentDataProperty:"cert",rootData}))){
+vErrors = vErrors === null ? validate33.errors : vErrors.concat(validate33.errors);
 errors = vErrors.length;
 }
 }
 if(data33.key !== undefined){
-if(!(validate31(data33.key, {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates/" + i1+"/key",parentData:data33,parentDataProperty:"key",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+if(!(validate33(data33.key, {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates/" + i1+"/key",parentData:data33,parentDataProperty:"key",rootData}))){
+vErrors = vErrors === null ? validate33.errors : vErrors.concat(validate33.errors);
 errors = vErrors.length;
 }
 }
@@ -3655,58 +3679,44 @@ for(let i2=0; i2<len2; i2++){
 let data37 = data36[i2];
 if(typeof data37 === "string"){
 if(!(formats8(data37))){
-const err32 = {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates/" + i1+"/serverNames/" + i2,schemaPath:"#/properties/listeners/items/properties/tls/properties/certificates/items/properties/serverNames/items/format",keyword:"format",params:{format: "serverNameRule"}};
+const err28 = {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates/" + i1+"/serverNames/" + i2,schemaPath:"#/properties/listeners/items/properties/tls/properties/certificates/items/properties/serverNames/items/format",keyword:"format",params:{format: "serverNameRule"}};
+(vErrors ??= []).push(err28);
+errors++;
+}
+} else {
+const err29 = {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates/" + i1+"/serverNames/" + i2,schemaPath:"#/properties/listeners/items/properties/tls/properties/certificates/items/properties/serverNames/items/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err29);
+errors++;
+}
+}
+} else {
+const err30 = {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates/" + i1+"/serverNames",schemaPath:"#/properties/listeners/items/properties/tls/properties/certificates/items/properties/serverNames/type",keyword:"type",params:{type: "array"}};
+(vErrors ??= []).push(err30);
+errors++;
+}
+}
+} else {
+const err31 = {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates/" + i1,schemaPath:"#/properties/listeners/items/properties/tls/properties/certificates/items/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err31);
+errors++;
+}
+}
+} else {
+const err32 = {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates",schemaPath:"#/properties/listeners/items/properties/tls/properties/certificates/type",keyword:"type",params:{type: "array"}};
 (vErrors ??= []).push(err32);
-errors++;
-}
-} else {
-const err33 = {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates/" + i1+"/serverNames/" + i2,schemaPath:"#/properties/listeners/items/properties/tls/properties/certificates/items/properties/serverNames/items/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err33);
-errors++;
-}
-}
-} else {
-const err34 = {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates/" + i1+"/serverNames",schemaPath:"#/properties/listeners/items/properties/tls/properties/certificates/items/properties/serverNames/type",keyword:"type",params:{type: "array"}};
-(vErrors ??= []).push(err34);
-errors++;
-}
-}
-} else {
-const err35 = {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates/" + i1,schemaPath:"#/properties/listeners/items/properties/tls/properties/certificates/items/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err35);
-errors++;
-}
-}
-} else {
-const err36 = {instancePath:instancePath+"/listeners/" + i0+"/tls/certificates",schemaPath:"#/properties/listeners/items/properties/tls/properties/certificates/type",keyword:"type",params:{type: "array"}};
-(vErrors ??= []).push(err36);
 errors++;
 }
 }
 if(data31.minVersion !== undefined){
-let data38 = data31.minVersion;
-if(typeof data38 !== "string"){
-const err37 = {instancePath:instancePath+"/listeners/" + i0+"/tls/minVersion",schemaPath:"#/properties/listeners/items/properties/tls/properties/minVersion/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err37);
-errors++;
-}
-if(!((data38 === "TLSv1.2") || (data38 === "TLSv1.3"))){
-const err38 = {instancePath:instancePath+"/listeners/" + i0+"/tls/minVersion",schemaPath:"#/properties/listeners/items/properties/tls/properties/minVersion/enum",keyword:"enum",params:{allowedValues: schema6.properties.listeners.items.properties.tls.properties.minVersion.enum}};
-(vErrors ??= []).push(err38);
-errors++;
+if(!(validate56(data31.minVersion, {instancePath:instancePath+"/listeners/" + i0+"/tls/minVersion",parentData:data31,parentDataProperty:"minVersion",rootData}))){
+vErrors = vErrors === null ? validate56.errors : vErrors.concat(validate56.errors);
+errors = vErrors.length;
 }
 }
 if(data31.maxVersion !== undefined){
-let data39 = data31.maxVersion;
-if(typeof data39 !== "string"){
-const err39 = {instancePath:instancePath+"/listeners/" + i0+"/tls/maxVersion",schemaPath:"#/properties/listeners/items/properties/tls/properties/maxVersion/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err39);
-errors++;
-}
-if(!((data39 === "TLSv1.2") || (data39 === "TLSv1.3"))){
-const err40 = {instancePath:instancePath+"/listeners/" + i0+"/tls/maxVersion",schemaPath:"#/properties/listeners/items/properties/tls/properties/maxVersion/enum",keyword:"enum",params:{allowedValues: schema6.properties.listeners.items.properties.tls.properties.maxVersion.enum}};
-(vErrors ??= []).push(err40);
-errors++;
+if(!(validate56(data31.maxVersion, {instancePath:instancePath+"/listeners/" + i0+"/tls/maxVersion",parentData:data31,parentDataProperty:"maxVersion",rootData}))){
+vErrors = vErrors === null ? validate56.errors : vErrors.concat(validate56.errors);
+errors = vErrors.length;
 }
 }
 if(data31.cipherSuites !== undefined){
@@ -3717,19 +3727,19 @@ for(let i3=0; i3<len3; i3++){
 let data41 = data40[i3];
 if(typeof data41 === "string"){
 if(!(formats10(data41))){
-const err41 = {instancePath:instancePath+"/listeners/" + i0+"/tls/cipherSuites/" + i3,schemaPath:"#/properties/listeners/items/properties/tls/properties/cipherSuites/items/format",keyword:"format",params:{format: "cipherName"}};
-(vErrors ??= []).push(err41);
+const err33 = {instancePath:instancePath+"/listeners/" + i0+"/tls/cipherSuites/" + i3,schemaPath:"#/properties/listeners/items/properties/tls/properties/cipherSuites/items/format",keyword:"format",params:{format: "cipherName"}};
+(vErrors ??= []).push(err33);
 errors++;
 }
 } else {
-const err42 = {instancePath:instancePath+"/listeners/" + i0+"/tls/cipherSuites/" + i3,schemaPath:"#/properties/listeners/items/properties/tls/properties/cipherSuites/items/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err42);
+const err34 = {instancePath:instancePath+"/listeners/" + i0+"/tls/cipherSuites/" + i3,schemaPath:"#/properties/listeners/items/properties/tls/properties/cipherSuites/items/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err34);
 errors++;
 }
 }
 } else {
-const err43 = {instancePath:instancePath+"/listeners/" + i0+"/tls/cipherSuites",schemaPath:"#/properties/listeners/items/properties/tls/properties/cipherSuites/type",keyword:"type",params:{type: "array"}};
-(vErrors ??= []).push(err43);
+const err35 = {instancePath:instancePath+"/listeners/" + i0+"/tls/cipherSuites",schemaPath:"#/properties/listeners/items/properties/tls/properties/cipherSuites/type",keyword:"type",params:{type: "array"}};
+(vErrors ??= []).push(err35);
 errors++;
 }
 }
@@ -3741,25 +3751,25 @@ for(let i4=0; i4<len4; i4++){
 let data43 = data42[i4];
 if(typeof data43 === "string"){
 if(!(formats12(data43))){
-const err44 = {instancePath:instancePath+"/listeners/" + i0+"/tls/alpn/" + i4,schemaPath:"#/properties/listeners/items/properties/tls/properties/alpn/items/format",keyword:"format",params:{format: "alpnName"}};
-(vErrors ??= []).push(err44);
+const err36 = {instancePath:instancePath+"/listeners/" + i0+"/tls/alpn/" + i4,schemaPath:"#/properties/listeners/items/properties/tls/properties/alpn/items/format",keyword:"format",params:{format: "alpnName"}};
+(vErrors ??= []).push(err36);
 errors++;
 }
 } else {
-const err45 = {instancePath:instancePath+"/listeners/" + i0+"/tls/alpn/" + i4,schemaPath:"#/properties/listeners/items/properties/tls/properties/alpn/items/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err45);
+const err37 = {instancePath:instancePath+"/listeners/" + i0+"/tls/alpn/" + i4,schemaPath:"#/properties/listeners/items/properties/tls/properties/alpn/items/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err37);
 errors++;
 }
 }
 } else {
-const err46 = {instancePath:instancePath+"/listeners/" + i0+"/tls/alpn",schemaPath:"#/properties/listeners/items/properties/tls/properties/alpn/type",keyword:"type",params:{type: "array"}};
-(vErrors ??= []).push(err46);
+const err38 = {instancePath:instancePath+"/listeners/" + i0+"/tls/alpn",schemaPath:"#/properties/listeners/items/properties/tls/properties/alpn/type",keyword:"type",params:{type: "array"}};
+(vErrors ??= []).push(err38);
 errors++;
 }
 }
 if(data31.clientCa !== undefined){
-if(!(validate31(data31.clientCa, {instancePath:instancePath+"/listeners/" + i0+"/tls/clientCa",parentData:data31,parentDataProperty:"clientCa",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+if(!(validate33(data31.clientCa, {instancePath:instancePath+"/listeners/" + i0+"/tls/clientCa",parentData:data31,parentDataProperty:"clientCa",rootData}))){
+vErrors = vErrors === null ? validate33.errors : vErrors.concat(validate33.errors);
 errors = vErrors.length;
 }
 }
@@ -3770,8 +3780,8 @@ errors = vErrors.length;
 }
 }
 if(data31.subjectAltNames !== undefined){
-if(!(validate55(data31.subjectAltNames, {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames",parentData:data31,parentDataProperty:"subjectAltNames",rootData}))){
-vErrors = vErrors === null ? validate55.errors : vErrors.concat(validate55.errors);
+if(!(validate61(data31.subjectAltNames, {instancePath:instancePath+"/listeners/" + i0+"/tls/subjectAltNames",parentData:data31,parentDataProperty:"subjectAltNames",rootData}))){
+vErrors = vErrors === null ? validate61.errors : vErrors.concat(validate61.errors);
 errors = vErrors.length;
 }
 }
@@ -3786,14 +3796,14 @@ errors = vErrors.length;
 }
 }
 } else {
-const err47 = {instancePath:instancePath+"/listeners/" + i0+"/tls/sessionTicketKeys",schemaPath:"#/properties/listeners/items/properties/tls/properties/sessionTicketKeys/type",keyword:"type",params:{type: "array"}};
-(vErrors ??= []).push(err47);
+const err39 = {instancePath:instancePath+"/listeners/" + i0+"/tls/sessionTicketKeys",schemaPath:"#/properties/listeners/items/properties/tls/properties/sessionTicketKeys/type",keyword:"type",params:{type: "array"}};
+(vErrors ??= []).push(err39);
 errors++;
 }
 }
 } else {
-const err48 = {instancePath:instancePath+"/listeners/" + i0+"/tls",schemaPath:"#/properties/listeners/items/properties/tls/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err48);
+const err40 = {instancePath:instancePath+"/listeners/" + i0+"/tls",schemaPath:"#/properties/listeners/items/properties/tls/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err40);
 errors++;
 }
 }
@@ -3808,8 +3818,8 @@ let data50 = data26.http;
 if(data50 && typeof data50 == "object" && !Array.isArray(data50)){
 for(const key8 in data50){
 if(!(func2.call(schema6.properties.listeners.items.properties.http.properties, key8))){
-const err49 = {instancePath:instancePath+"/listeners/" + i0+"/http",schemaPath:"#/properties/listeners/items/properties/http/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key8}};
-(vErrors ??= []).push(err49);
+const err41 = {instancePath:instancePath+"/listeners/" + i0+"/http",schemaPath:"#/properties/listeners/items/properties/http/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key8}};
+(vErrors ??= []).push(err41);
 errors++;
 }
 }
@@ -3817,67 +3827,67 @@ if(data50.protocols !== undefined){
 let data51 = data50.protocols;
 if(Array.isArray(data51)){
 if(data51.length < 1){
-const err50 = {instancePath:instancePath+"/listeners/" + i0+"/http/protocols",schemaPath:"#/properties/listeners/items/properties/http/properties/protocols/minItems",keyword:"minItems",params:{limit: 1}};
-(vErrors ??= []).push(err50);
+const err42 = {instancePath:instancePath+"/listeners/" + i0+"/http/protocols",schemaPath:"#/properties/listeners/items/properties/http/properties/protocols/minItems",keyword:"minItems",params:{limit: 1}};
+(vErrors ??= []).push(err42);
 errors++;
 }
 const len6 = data51.length;
 for(let i6=0; i6<len6; i6++){
 let data52 = data51[i6];
 if(typeof data52 !== "string"){
-const err51 = {instancePath:instancePath+"/listeners/" + i0+"/http/protocols/" + i6,schemaPath:"#/properties/listeners/items/properties/http/properties/protocols/items/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err51);
+const err43 = {instancePath:instancePath+"/listeners/" + i0+"/http/protocols/" + i6,schemaPath:"#/properties/listeners/items/properties/http/properties/protocols/items/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err43);
 errors++;
 }
 if(!((data52 === "http1") || (data52 === "http2"))){
-const err52 = {instancePath:instancePath+"/listeners/" + i0+"/http/protocols/" + i6,schemaPath:"#/properties/listeners/items/properties/http/properties/protocols/items/enum",keyword:"enum",params:{allowedValues: schema6.properties.listeners.items.properties.http.properties.protocols.items.enum}};
-(vErrors ??= []).push(err52);
+const err44 = {instancePath:instancePath+"/listeners/" + i0+"/http/protocols/" + i6,schemaPath:"#/properties/listeners/items/properties/http/properties/protocols/items/enum",keyword:"enum",params:{allowedValues: schema6.properties.listeners.items.properties.http.properties.protocols.items.enum}};
+(vErrors ??= []).push(err44);
 errors++;
 }
 }
 } else {
-const err53 = {instancePath:instancePath+"/listeners/" + i0+"/http/protocols",schemaPath:"#/properties/listeners/items/properties/http/properties/protocols/type",keyword:"type",params:{type: "array"}};
-(vErrors ??= []).push(err53);
+const err45 = {instancePath:instancePath+"/listeners/" + i0+"/http/protocols",schemaPath:"#/properties/listeners/items/properties/http/properties/protocols/type",keyword:"type",params:{type: "array"}};
+(vErrors ??= []).push(err45);
 errors++;
 }
 }
 if(data50.serverName !== undefined){
 let data53 = data50.serverName;
-const _errs95 = errors;
+const _errs91 = errors;
 let valid25 = false;
-const _errs96 = errors;
+const _errs92 = errors;
 if(typeof data53 === "string"){
 if(!(formats18(data53))){
-const err54 = {instancePath:instancePath+"/listeners/" + i0+"/http/serverName",schemaPath:"#/properties/listeners/items/properties/http/properties/serverName/anyOf/0/format",keyword:"format",params:{format: "serverName"}};
-(vErrors ??= []).push(err54);
+const err46 = {instancePath:instancePath+"/listeners/" + i0+"/http/serverName",schemaPath:"#/properties/listeners/items/properties/http/properties/serverName/anyOf/0/format",keyword:"format",params:{format: "serverName"}};
+(vErrors ??= []).push(err46);
 errors++;
 }
 } else {
-const err55 = {instancePath:instancePath+"/listeners/" + i0+"/http/serverName",schemaPath:"#/properties/listeners/items/properties/http/properties/serverName/anyOf/0/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err55);
+const err47 = {instancePath:instancePath+"/listeners/" + i0+"/http/serverName",schemaPath:"#/properties/listeners/items/properties/http/properties/serverName/anyOf/0/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err47);
 errors++;
 }
-var _valid2 = _errs96 === errors;
+var _valid2 = _errs92 === errors;
 valid25 = valid25 || _valid2;
 if(!valid25){
-const _errs98 = errors;
+const _errs94 = errors;
 if(false !== data53){
-const err56 = {instancePath:instancePath+"/listeners/" + i0+"/http/serverName",schemaPath:"#/properties/listeners/items/properties/http/properties/serverName/anyOf/1/const",keyword:"const",params:{allowedValue: false}};
-(vErrors ??= []).push(err56);
+const err48 = {instancePath:instancePath+"/listeners/" + i0+"/http/serverName",schemaPath:"#/properties/listeners/items/properties/http/properties/serverName/anyOf/1/const",keyword:"const",params:{allowedValue: false}};
+(vErrors ??= []).push(err48);
 errors++;
 }
-var _valid2 = _errs98 === errors;
+var _valid2 = _errs94 === errors;
 valid25 = valid25 || _valid2;
 }
 if(!valid25){
-const err57 = {instancePath:instancePath+"/listeners/" + i0+"/http/serverName",schemaPath:"#/properties/listeners/items/properties/http/properties/serverName/anyOf",keyword:"anyOf",params:{}};
-(vErrors ??= []).push(err57);
+const err49 = {instancePath:instancePath+"/listeners/" + i0+"/http/serverName",schemaPath:"#/properties/listeners/items/properties/http/properties/serverName/anyOf",keyword:"anyOf",params:{}};
+(vErrors ??= []).push(err49);
 errors++;
 } else {
-errors = _errs95;
+errors = _errs91;
 if(vErrors !== null){
-if(_errs95){
-vErrors.length = _errs95;
+if(_errs91){
+vErrors.length = _errs91;
 } else {
 vErrors = null;
 }
@@ -3891,20 +3901,20 @@ errors = vErrors.length;
 }
 }
 if(data50.xffNumTrustedHops !== undefined){
-if(!(validate70(data50.xffNumTrustedHops, {instancePath:instancePath+"/listeners/" + i0+"/http/xffNumTrustedHops",parentData:data50,parentDataProperty:"xffNumTrustedHops",rootData}))){
-vErrors = vErrors === null ? validate70.errors : vErrors.concat(validate70.errors);
+if(!(validate76(data50.xffNumTrustedHops, {instancePath:instancePath+"/listeners/" + i0+"/http/xffNumTrustedHops",parentData:data50,parentDataProperty:"xffNumTrustedHops",rootData}))){
+vErrors = vErrors === null ? validate76.errors : vErrors.concat(validate76.errors);
 errors = vErrors.length;
 }
 }
 if(data50.trustedCidrs !== undefined){
-if(!(validate72(data50.trustedCidrs, {instancePath:instancePath+"/listeners/" + i0+"/http/trustedCidrs",parentData:data50,parentDataProperty:"trustedCidrs",rootData}))){
-vErrors = vErrors === null ? validate72.errors : vErrors.concat(validate72.errors);
+if(!(validate78(data50.trustedCidrs, {instancePath:instancePath+"/listeners/" + i0+"/http/trustedCidrs",parentData:data50,parentDataProperty:"trustedCidrs",rootData}))){
+vErrors = vErrors === null ? validate78.errors : vErrors.concat(validate78.errors);
 errors = vErrors.length;
 }
 }
 if(data50.internalCidrs !== undefined){
-if(!(validate72(data50.internalCidrs, {instancePath:instancePath+"/listeners/" + i0+"/http/internalCidrs",parentData:data50,parentDataProperty:"internalCidrs",rootData}))){
-vErrors = vErrors === null ? validate72.errors : vErrors.concat(validate72.errors);
+if(!(validate78(data50.internalCidrs, {instancePath:instancePath+"/listeners/" + i0+"/http/internalCidrs",parentData:data50,parentDataProperty:"internalCidrs",rootData}))){
+vErrors = vErrors === null ? validate78.errors : vErrors.concat(validate78.errors);
 errors = vErrors.length;
 }
 }
@@ -3923,58 +3933,58 @@ errors = vErrors.length;
 if(data50.pathWithEscapedSlashes !== undefined){
 let data60 = data50.pathWithEscapedSlashes;
 if(typeof data60 !== "string"){
-const err58 = {instancePath:instancePath+"/listeners/" + i0+"/http/pathWithEscapedSlashes",schemaPath:"#/properties/listeners/items/properties/http/properties/pathWithEscapedSlashes/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err58);
+const err50 = {instancePath:instancePath+"/listeners/" + i0+"/http/pathWithEscapedSlashes",schemaPath:"#/properties/listeners/items/properties/http/properties/pathWithEscapedSlashes/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err50);
 errors++;
 }
 if(!((((data60 === "keep") || (data60 === "reject")) || (data60 === "unescapeAndRedirect")) || (data60 === "unescapeAndForward"))){
-const err59 = {instancePath:instancePath+"/listeners/" + i0+"/http/pathWithEscapedSlashes",schemaPath:"#/properties/listeners/items/properties/http/properties/pathWithEscapedSlashes/enum",keyword:"enum",params:{allowedValues: schema6.properties.listeners.items.properties.http.properties.pathWithEscapedSlashes.enum}};
-(vErrors ??= []).push(err59);
+const err51 = {instancePath:instancePath+"/listeners/" + i0+"/http/pathWithEscapedSlashes",schemaPath:"#/properties/listeners/items/properties/http/properties/pathWithEscapedSlashes/enum",keyword:"enum",params:{allowedValues: schema6.properties.listeners.items.properties.http.properties.pathWithEscapedSlashes.enum}};
+(vErrors ??= []).push(err51);
 errors++;
 }
 }
 if(data50.headersWithUnderscores !== undefined){
 let data61 = data50.headersWithUnderscores;
 if(typeof data61 !== "string"){
-const err60 = {instancePath:instancePath+"/listeners/" + i0+"/http/headersWithUnderscores",schemaPath:"#/properties/listeners/items/properties/http/properties/headersWithUnderscores/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err60);
+const err52 = {instancePath:instancePath+"/listeners/" + i0+"/http/headersWithUnderscores",schemaPath:"#/properties/listeners/items/properties/http/properties/headersWithUnderscores/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err52);
 errors++;
 }
 if(!(((data61 === "allow") || (data61 === "drop")) || (data61 === "reject"))){
-const err61 = {instancePath:instancePath+"/listeners/" + i0+"/http/headersWithUnderscores",schemaPath:"#/properties/listeners/items/properties/http/properties/headersWithUnderscores/enum",keyword:"enum",params:{allowedValues: schema6.properties.listeners.items.properties.http.properties.headersWithUnderscores.enum}};
-(vErrors ??= []).push(err61);
+const err53 = {instancePath:instancePath+"/listeners/" + i0+"/http/headersWithUnderscores",schemaPath:"#/properties/listeners/items/properties/http/properties/headersWithUnderscores/enum",keyword:"enum",params:{allowedValues: schema6.properties.listeners.items.properties.http.properties.headersWithUnderscores.enum}};
+(vErrors ??= []).push(err53);
 errors++;
 }
 }
 if(data50.maxRequestHeadersSize !== undefined){
-if(!(validate36(data50.maxRequestHeadersSize, {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeadersSize",parentData:data50,parentDataProperty:"maxRequestHeadersSize",rootData}))){
-vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
+if(!(validate38(data50.maxRequestHeadersSize, {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeadersSize",parentData:data50,parentDataProperty:"maxRequestHeadersSize",rootData}))){
+vErrors = vErrors === null ? validate38.errors : vErrors.concat(validate38.errors);
 errors = vErrors.length;
 }
 }
 if(data50.maxRequestHeaders !== undefined){
 let data63 = data50.maxRequestHeaders;
 if(!(((typeof data63 == "number") && (!(data63 % 1) && !isNaN(data63))) && (isFinite(data63)))){
-const err62 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeaders/type",keyword:"type",params:{type: "integer"}};
-(vErrors ??= []).push(err62);
+const err54 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeaders/type",keyword:"type",params:{type: "integer"}};
+(vErrors ??= []).push(err54);
 errors++;
 }
 if((typeof data63 == "number") && (isFinite(data63))){
 if(data63 > 8192 || isNaN(data63)){
-const err63 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeaders/maximum",keyword:"maximum",params:{comparison: "<=", limit: 8192}};
-(vErrors ??= []).push(err63);
+const err55 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeaders/maximum",keyword:"maximum",params:{comparison: "<=", limit: 8192}};
+(vErrors ??= []).push(err55);
 errors++;
 }
 if(data63 < 1 || isNaN(data63)){
-const err64 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeaders/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
-(vErrors ??= []).push(err64);
+const err56 = {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestHeaders",schemaPath:"#/properties/listeners/items/properties/http/properties/maxRequestHeaders/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
+(vErrors ??= []).push(err56);
 errors++;
 }
 }
 }
 if(data50.maxRequestBodySize !== undefined){
-if(!(validate36(data50.maxRequestBodySize, {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestBodySize",parentData:data50,parentDataProperty:"maxRequestBodySize",rootData}))){
-vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
+if(!(validate38(data50.maxRequestBodySize, {instancePath:instancePath+"/listeners/" + i0+"/http/maxRequestBodySize",parentData:data50,parentDataProperty:"maxRequestBodySize",rootData}))){
+vErrors = vErrors === null ? validate38.errors : vErrors.concat(validate38.errors);
 errors = vErrors.length;
 }
 }
@@ -3989,38 +3999,38 @@ let data66 = data50.timeouts;
 if(data66 && typeof data66 == "object" && !Array.isArray(data66)){
 for(const key9 in data66){
 if(!((((key9 === "idle") || (key9 === "requestHeaders")) || (key9 === "request")) || (key9 === "streamIdle"))){
-const err65 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key9}};
-(vErrors ??= []).push(err65);
+const err57 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key9}};
+(vErrors ??= []).push(err57);
 errors++;
 }
 }
 if(data66.idle !== undefined){
-if(!(validate28(data66.idle, {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/idle",parentData:data66,parentDataProperty:"idle",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+if(!(validate30(data66.idle, {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/idle",parentData:data66,parentDataProperty:"idle",rootData}))){
+vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
 errors = vErrors.length;
 }
 }
 if(data66.requestHeaders !== undefined){
-if(!(validate28(data66.requestHeaders, {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/requestHeaders",parentData:data66,parentDataProperty:"requestHeaders",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+if(!(validate30(data66.requestHeaders, {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/requestHeaders",parentData:data66,parentDataProperty:"requestHeaders",rootData}))){
+vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
 errors = vErrors.length;
 }
 }
 if(data66.request !== undefined){
-if(!(validate28(data66.request, {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/request",parentData:data66,parentDataProperty:"request",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+if(!(validate30(data66.request, {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/request",parentData:data66,parentDataProperty:"request",rootData}))){
+vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
 errors = vErrors.length;
 }
 }
 if(data66.streamIdle !== undefined){
-if(!(validate28(data66.streamIdle, {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/streamIdle",parentData:data66,parentDataProperty:"streamIdle",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+if(!(validate30(data66.streamIdle, {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts/streamIdle",parentData:data66,parentDataProperty:"streamIdle",rootData}))){
+vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
 errors = vErrors.length;
 }
 }
 } else {
-const err66 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err66);
+const err58 = {instancePath:instancePath+"/listeners/" + i0+"/http/timeouts",schemaPath:"#/properties/listeners/items/properties/http/properties/timeouts/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err58);
 errors++;
 }
 }
@@ -4029,86 +4039,86 @@ let data71 = data50.http2;
 if(data71 && typeof data71 == "object" && !Array.isArray(data71)){
 for(const key10 in data71){
 if(!(func2.call(schema6.properties.listeners.items.properties.http.properties.http2.properties, key10))){
-const err67 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key10}};
-(vErrors ??= []).push(err67);
+const err59 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key10}};
+(vErrors ??= []).push(err59);
 errors++;
 }
 }
 if(data71.maxConcurrentStreams !== undefined){
-if(!(validate84(data71.maxConcurrentStreams, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxConcurrentStreams",parentData:data71,parentDataProperty:"maxConcurrentStreams",rootData}))){
-vErrors = vErrors === null ? validate84.errors : vErrors.concat(validate84.errors);
+if(!(validate90(data71.maxConcurrentStreams, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxConcurrentStreams",parentData:data71,parentDataProperty:"maxConcurrentStreams",rootData}))){
+vErrors = vErrors === null ? validate90.errors : vErrors.concat(validate90.errors);
 errors = vErrors.length;
 }
 }
 if(data71.initialStreamWindow !== undefined){
-if(!(validate36(data71.initialStreamWindow, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/initialStreamWindow",parentData:data71,parentDataProperty:"initialStreamWindow",rootData}))){
-vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
+if(!(validate38(data71.initialStreamWindow, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/initialStreamWindow",parentData:data71,parentDataProperty:"initialStreamWindow",rootData}))){
+vErrors = vErrors === null ? validate38.errors : vErrors.concat(validate38.errors);
 errors = vErrors.length;
 }
 }
 if(data71.initialConnectionWindow !== undefined){
-if(!(validate36(data71.initialConnectionWindow, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/initialConnectionWindow",parentData:data71,parentDataProperty:"initialConnectionWindow",rootData}))){
-vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
+if(!(validate38(data71.initialConnectionWindow, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/initialConnectionWindow",parentData:data71,parentDataProperty:"initialConnectionWindow",rootData}))){
+vErrors = vErrors === null ? validate38.errors : vErrors.concat(validate38.errors);
 errors = vErrors.length;
 }
 }
 if(data71.keepAliveInterval !== undefined){
-if(!(validate28(data71.keepAliveInterval, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/keepAliveInterval",parentData:data71,parentDataProperty:"keepAliveInterval",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+if(!(validate30(data71.keepAliveInterval, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/keepAliveInterval",parentData:data71,parentDataProperty:"keepAliveInterval",rootData}))){
+vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
 errors = vErrors.length;
 }
 }
 if(data71.keepAliveTimeout !== undefined){
-if(!(validate28(data71.keepAliveTimeout, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/keepAliveTimeout",parentData:data71,parentDataProperty:"keepAliveTimeout",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+if(!(validate30(data71.keepAliveTimeout, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/keepAliveTimeout",parentData:data71,parentDataProperty:"keepAliveTimeout",rootData}))){
+vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
 errors = vErrors.length;
 }
 }
 if(data71.maxOutboundFrames !== undefined){
-if(!(validate84(data71.maxOutboundFrames, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxOutboundFrames",parentData:data71,parentDataProperty:"maxOutboundFrames",rootData}))){
-vErrors = vErrors === null ? validate84.errors : vErrors.concat(validate84.errors);
+if(!(validate90(data71.maxOutboundFrames, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxOutboundFrames",parentData:data71,parentDataProperty:"maxOutboundFrames",rootData}))){
+vErrors = vErrors === null ? validate90.errors : vErrors.concat(validate90.errors);
 errors = vErrors.length;
 }
 }
 if(data71.maxOutboundControlFrames !== undefined){
-if(!(validate84(data71.maxOutboundControlFrames, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxOutboundControlFrames",parentData:data71,parentDataProperty:"maxOutboundControlFrames",rootData}))){
-vErrors = vErrors === null ? validate84.errors : vErrors.concat(validate84.errors);
+if(!(validate90(data71.maxOutboundControlFrames, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxOutboundControlFrames",parentData:data71,parentDataProperty:"maxOutboundControlFrames",rootData}))){
+vErrors = vErrors === null ? validate90.errors : vErrors.concat(validate90.errors);
 errors = vErrors.length;
 }
 }
 if(data71.maxConsecutiveEmptyFrames !== undefined){
-if(!(validate34(data71.maxConsecutiveEmptyFrames, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxConsecutiveEmptyFrames",parentData:data71,parentDataProperty:"maxConsecutiveEmptyFrames",rootData}))){
-vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+if(!(validate36(data71.maxConsecutiveEmptyFrames, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxConsecutiveEmptyFrames",parentData:data71,parentDataProperty:"maxConsecutiveEmptyFrames",rootData}))){
+vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
 errors = vErrors.length;
 }
 }
 if(data71.maxPriorityFramesPerStream !== undefined){
-if(!(validate34(data71.maxPriorityFramesPerStream, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxPriorityFramesPerStream",parentData:data71,parentDataProperty:"maxPriorityFramesPerStream",rootData}))){
-vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+if(!(validate36(data71.maxPriorityFramesPerStream, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxPriorityFramesPerStream",parentData:data71,parentDataProperty:"maxPriorityFramesPerStream",rootData}))){
+vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
 errors = vErrors.length;
 }
 }
 if(data71.maxWindowUpdatesPerDataFrame !== undefined){
-if(!(validate84(data71.maxWindowUpdatesPerDataFrame, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxWindowUpdatesPerDataFrame",parentData:data71,parentDataProperty:"maxWindowUpdatesPerDataFrame",rootData}))){
-vErrors = vErrors === null ? validate84.errors : vErrors.concat(validate84.errors);
+if(!(validate90(data71.maxWindowUpdatesPerDataFrame, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxWindowUpdatesPerDataFrame",parentData:data71,parentDataProperty:"maxWindowUpdatesPerDataFrame",rootData}))){
+vErrors = vErrors === null ? validate90.errors : vErrors.concat(validate90.errors);
 errors = vErrors.length;
 }
 }
 if(data71.maxContinuationFrames !== undefined){
-if(!(validate34(data71.maxContinuationFrames, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxContinuationFrames",parentData:data71,parentDataProperty:"maxContinuationFrames",rootData}))){
-vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+if(!(validate36(data71.maxContinuationFrames, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/maxContinuationFrames",parentData:data71,parentDataProperty:"maxContinuationFrames",rootData}))){
+vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
 errors = vErrors.length;
 }
 }
 if(data71.prematureResetStreams !== undefined){
-if(!(validate34(data71.prematureResetStreams, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/prematureResetStreams",parentData:data71,parentDataProperty:"prematureResetStreams",rootData}))){
-vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+if(!(validate36(data71.prematureResetStreams, {instancePath:instancePath+"/listeners/" + i0+"/http/http2/prematureResetStreams",parentData:data71,parentDataProperty:"prematureResetStreams",rootData}))){
+vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
 errors = vErrors.length;
 }
 }
 } else {
-const err68 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err68);
+const err60 = {instancePath:instancePath+"/listeners/" + i0+"/http/http2",schemaPath:"#/properties/listeners/items/properties/http/properties/http2/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err60);
 errors++;
 }
 }
@@ -4117,8 +4127,8 @@ let data84 = data50.requestId;
 if(data84 && typeof data84 == "object" && !Array.isArray(data84)){
 for(const key11 in data84){
 if(!((key11 === "generate") || (key11 === "preserveExternal"))){
-const err69 = {instancePath:instancePath+"/listeners/" + i0+"/http/requestId",schemaPath:"#/properties/listeners/items/properties/http/properties/requestId/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key11}};
-(vErrors ??= []).push(err69);
+const err61 = {instancePath:instancePath+"/listeners/" + i0+"/http/requestId",schemaPath:"#/properties/listeners/items/properties/http/properties/requestId/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key11}};
+(vErrors ??= []).push(err61);
 errors++;
 }
 }
@@ -4135,14 +4145,14 @@ errors = vErrors.length;
 }
 }
 } else {
-const err70 = {instancePath:instancePath+"/listeners/" + i0+"/http/requestId",schemaPath:"#/properties/listeners/items/properties/http/properties/requestId/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err70);
+const err62 = {instancePath:instancePath+"/listeners/" + i0+"/http/requestId",schemaPath:"#/properties/listeners/items/properties/http/properties/requestId/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err62);
 errors++;
 }
 }
 if(data50.upgrades !== undefined){
-if(!(validate99(data50.upgrades, {instancePath:instancePath+"/listeners/" + i0+"/http/upgrades",parentData:data50,parentDataProperty:"upgrades",rootData}))){
-vErrors = vErrors === null ? validate99.errors : vErrors.concat(validate99.errors);
+if(!(validate105(data50.upgrades, {instancePath:instancePath+"/listeners/" + i0+"/http/upgrades",parentData:data50,parentDataProperty:"upgrades",rootData}))){
+vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
 errors = vErrors.length;
 }
 }
@@ -4155,8 +4165,8 @@ let data89 = data88[i7];
 if(data89 && typeof data89 == "object" && !Array.isArray(data89)){
 for(const key12 in data89){
 if(!(((((((key12 === "grpcWeb") || (key12 === "grpcStats")) || (key12 === "admissionControl")) || (key12 === "concurrencyLimit")) || (key12 === "adaptiveConcurrency")) || (key12 === "localRateLimit")) || (key12 === "bandwidthLimit"))){
-const err71 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7,schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key12}};
-(vErrors ??= []).push(err71);
+const err63 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7,schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key12}};
+(vErrors ??= []).push(err63);
 errors++;
 }
 }
@@ -4164,13 +4174,13 @@ if(data89.grpcWeb !== undefined){
 let data90 = data89.grpcWeb;
 if(data90 && typeof data90 == "object" && !Array.isArray(data90)){
 for(const key13 in data90){
-const err72 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/grpcWeb",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcWeb/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key13}};
-(vErrors ??= []).push(err72);
+const err64 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/grpcWeb",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcWeb/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key13}};
+(vErrors ??= []).push(err64);
 errors++;
 }
 } else {
-const err73 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/grpcWeb",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcWeb/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err73);
+const err65 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/grpcWeb",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcWeb/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err65);
 errors++;
 }
 }
@@ -4179,8 +4189,8 @@ let data91 = data89.grpcStats;
 if(data91 && typeof data91 == "object" && !Array.isArray(data91)){
 for(const key14 in data91){
 if(!(key14 === "methods")){
-const err74 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/grpcStats",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcStats/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key14}};
-(vErrors ??= []).push(err74);
+const err66 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/grpcStats",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcStats/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key14}};
+(vErrors ??= []).push(err66);
 errors++;
 }
 }
@@ -4192,25 +4202,25 @@ for(let i8=0; i8<len8; i8++){
 let data93 = data92[i8];
 if(typeof data93 === "string"){
 if(!(formats24(data93))){
-const err75 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/grpcStats/methods/" + i8,schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcStats/properties/methods/items/format",keyword:"format",params:{format: "grpcMethod"}};
-(vErrors ??= []).push(err75);
+const err67 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/grpcStats/methods/" + i8,schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcStats/properties/methods/items/format",keyword:"format",params:{format: "grpcMethod"}};
+(vErrors ??= []).push(err67);
 errors++;
 }
 } else {
-const err76 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/grpcStats/methods/" + i8,schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcStats/properties/methods/items/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err76);
-errors++;
-}
-}
-} else {
-const err77 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/grpcStats/methods",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcStats/properties/methods/type",keyword:"type",params:{type: "array"}};
-(vErrors ??= []).push(err77);
+const err68 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/grpcStats/methods/" + i8,schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcStats/properties/methods/items/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err68);
 errors++;
 }
 }
 } else {
-const err78 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/grpcStats",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcStats/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err78);
+const err69 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/grpcStats/methods",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcStats/properties/methods/type",keyword:"type",params:{type: "array"}};
+(vErrors ??= []).push(err69);
+errors++;
+}
+}
+} else {
+const err70 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/grpcStats",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/grpcStats/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err70);
 errors++;
 }
 }
@@ -4219,62 +4229,62 @@ let data94 = data89.admissionControl;
 if(data94 && typeof data94 == "object" && !Array.isArray(data94)){
 for(const key15 in data94){
 if(!((((((((key15 === "window") || (key15 === "successRatePercent")) || (key15 === "aggression")) || (key15 === "maxRejectionPercent")) || (key15 === "rpsThreshold")) || (key15 === "successStatuses")) || (key15 === "successGrpcStatuses")) || (key15 === "statPrefix"))){
-const err79 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/admissionControl",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/admissionControl/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key15}};
-(vErrors ??= []).push(err79);
+const err71 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/admissionControl",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/admissionControl/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key15}};
+(vErrors ??= []).push(err71);
 errors++;
 }
 }
 if(data94.window !== undefined){
-if(!(validate28(data94.window, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/admissionControl/window",parentData:data94,parentDataProperty:"window",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+if(!(validate30(data94.window, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/admissionControl/window",parentData:data94,parentDataProperty:"window",rootData}))){
+vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
 errors = vErrors.length;
 }
 }
 if(data94.successRatePercent !== undefined){
-if(!(validate102(data94.successRatePercent, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/admissionControl/successRatePercent",parentData:data94,parentDataProperty:"successRatePercent",rootData}))){
-vErrors = vErrors === null ? validate102.errors : vErrors.concat(validate102.errors);
-errors = vErrors.length;
-}
-}
-if(data94.aggression !== undefined){
-if(!(validate104(data94.aggression, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/admissionControl/aggression",parentData:data94,parentDataProperty:"aggression",rootData}))){
-vErrors = vErrors === null ? validate104.errors : vErrors.concat(validate104.errors);
-errors = vErrors.length;
-}
-}
-if(data94.maxRejectionPercent !== undefined){
-if(!(validate102(data94.maxRejectionPercent, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/admissionControl/maxRejectionPercent",parentData:data94,parentDataProperty:"maxRejectionPercent",rootData}))){
-vErrors = vErrors === null ? validate102.errors : vErrors.concat(validate102.errors);
-errors = vErrors.length;
-}
-}
-if(data94.rpsThreshold !== undefined){
-if(!(validate34(data94.rpsThreshold, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/admissionControl/rpsThreshold",parentData:data94,parentDataProperty:"rpsThreshold",rootData}))){
-vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
-errors = vErrors.length;
-}
-}
-if(data94.successStatuses !== undefined){
-if(!(validate108(data94.successStatuses, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/admissionControl/successStatuses",parentData:data94,parentDataProperty:"successStatuses",rootData}))){
+if(!(validate108(data94.successRatePercent, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/admissionControl/successRatePercent",parentData:data94,parentDataProperty:"successRatePercent",rootData}))){
 vErrors = vErrors === null ? validate108.errors : vErrors.concat(validate108.errors);
 errors = vErrors.length;
 }
 }
+if(data94.aggression !== undefined){
+if(!(validate110(data94.aggression, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/admissionControl/aggression",parentData:data94,parentDataProperty:"aggression",rootData}))){
+vErrors = vErrors === null ? validate110.errors : vErrors.concat(validate110.errors);
+errors = vErrors.length;
+}
+}
+if(data94.maxRejectionPercent !== undefined){
+if(!(validate108(data94.maxRejectionPercent, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/admissionControl/maxRejectionPercent",parentData:data94,parentDataProperty:"maxRejectionPercent",rootData}))){
+vErrors = vErrors === null ? validate108.errors : vErrors.concat(validate108.errors);
+errors = vErrors.length;
+}
+}
+if(data94.rpsThreshold !== undefined){
+if(!(validate36(data94.rpsThreshold, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/admissionControl/rpsThreshold",parentData:data94,parentDataProperty:"rpsThreshold",rootData}))){
+vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
+errors = vErrors.length;
+}
+}
+if(data94.successStatuses !== undefined){
+if(!(validate114(data94.successStatuses, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/admissionControl/successStatuses",parentData:data94,parentDataProperty:"successStatuses",rootData}))){
+vErrors = vErrors === null ? validate114.errors : vErrors.concat(validate114.errors);
+errors = vErrors.length;
+}
+}
 if(data94.successGrpcStatuses !== undefined){
-if(!(validate112(data94.successGrpcStatuses, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/admissionControl/successGrpcStatuses",parentData:data94,parentDataProperty:"successGrpcStatuses",rootData}))){
-vErrors = vErrors === null ? validate112.errors : vErrors.concat(validate112.errors);
+if(!(validate118(data94.successGrpcStatuses, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/admissionControl/successGrpcStatuses",parentData:data94,parentDataProperty:"successGrpcStatuses",rootData}))){
+vErrors = vErrors === null ? validate118.errors : vErrors.concat(validate118.errors);
 errors = vErrors.length;
 }
 }
 if(data94.statPrefix !== undefined){
-if(!(validate31(data94.statPrefix, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/admissionControl/statPrefix",parentData:data94,parentDataProperty:"statPrefix",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+if(!(validate33(data94.statPrefix, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/admissionControl/statPrefix",parentData:data94,parentDataProperty:"statPrefix",rootData}))){
+vErrors = vErrors === null ? validate33.errors : vErrors.concat(validate33.errors);
 errors = vErrors.length;
 }
 }
 } else {
-const err80 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/admissionControl",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/admissionControl/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err80);
+const err72 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/admissionControl",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/admissionControl/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err72);
 errors++;
 }
 }
@@ -4282,38 +4292,38 @@ if(data89.concurrencyLimit !== undefined){
 let data103 = data89.concurrencyLimit;
 if(data103 && typeof data103 == "object" && !Array.isArray(data103)){
 if(data103.maxRequests === undefined){
-const err81 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/concurrencyLimit",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/concurrencyLimit/required",keyword:"required",params:{missingProperty: "maxRequests"}};
-(vErrors ??= []).push(err81);
+const err73 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/concurrencyLimit",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/concurrencyLimit/required",keyword:"required",params:{missingProperty: "maxRequests"}};
+(vErrors ??= []).push(err73);
 errors++;
 }
 for(const key16 in data103){
 if(!(((key16 === "maxRequests") || (key16 === "status")) || (key16 === "statPrefix"))){
-const err82 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/concurrencyLimit",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/concurrencyLimit/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key16}};
-(vErrors ??= []).push(err82);
+const err74 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/concurrencyLimit",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/concurrencyLimit/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key16}};
+(vErrors ??= []).push(err74);
 errors++;
 }
 }
 if(data103.maxRequests !== undefined){
-if(!(validate84(data103.maxRequests, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/concurrencyLimit/maxRequests",parentData:data103,parentDataProperty:"maxRequests",rootData}))){
-vErrors = vErrors === null ? validate84.errors : vErrors.concat(validate84.errors);
+if(!(validate90(data103.maxRequests, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/concurrencyLimit/maxRequests",parentData:data103,parentDataProperty:"maxRequests",rootData}))){
+vErrors = vErrors === null ? validate90.errors : vErrors.concat(validate90.errors);
 errors = vErrors.length;
 }
 }
 if(data103.status !== undefined){
-if(!(validate116(data103.status, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/concurrencyLimit/status",parentData:data103,parentDataProperty:"status",rootData}))){
-vErrors = vErrors === null ? validate116.errors : vErrors.concat(validate116.errors);
+if(!(validate122(data103.status, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/concurrencyLimit/status",parentData:data103,parentDataProperty:"status",rootData}))){
+vErrors = vErrors === null ? validate122.errors : vErrors.concat(validate122.errors);
 errors = vErrors.length;
 }
 }
 if(data103.statPrefix !== undefined){
-if(!(validate31(data103.statPrefix, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/concurrencyLimit/statPrefix",parentData:data103,parentDataProperty:"statPrefix",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+if(!(validate33(data103.statPrefix, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/concurrencyLimit/statPrefix",parentData:data103,parentDataProperty:"statPrefix",rootData}))){
+vErrors = vErrors === null ? validate33.errors : vErrors.concat(validate33.errors);
 errors = vErrors.length;
 }
 }
 } else {
-const err83 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/concurrencyLimit",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/concurrencyLimit/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err83);
+const err75 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/concurrencyLimit",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/concurrencyLimit/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err75);
 errors++;
 }
 }
@@ -4322,50 +4332,50 @@ let data107 = data89.adaptiveConcurrency;
 if(data107 && typeof data107 == "object" && !Array.isArray(data107)){
 for(const key17 in data107){
 if(!((((((key17 === "sampleAggregatePercentile") || (key17 === "concurrencyUpdateInterval")) || (key17 === "maxConcurrencyLimit")) || (key17 === "minRtt")) || (key17 === "status")) || (key17 === "statPrefix"))){
-const err84 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/adaptiveConcurrency",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/adaptiveConcurrency/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key17}};
-(vErrors ??= []).push(err84);
+const err76 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/adaptiveConcurrency",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/adaptiveConcurrency/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key17}};
+(vErrors ??= []).push(err76);
 errors++;
 }
 }
 if(data107.sampleAggregatePercentile !== undefined){
-if(!(validate102(data107.sampleAggregatePercentile, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/adaptiveConcurrency/sampleAggregatePercentile",parentData:data107,parentDataProperty:"sampleAggregatePercentile",rootData}))){
-vErrors = vErrors === null ? validate102.errors : vErrors.concat(validate102.errors);
+if(!(validate108(data107.sampleAggregatePercentile, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/adaptiveConcurrency/sampleAggregatePercentile",parentData:data107,parentDataProperty:"sampleAggregatePercentile",rootData}))){
+vErrors = vErrors === null ? validate108.errors : vErrors.concat(validate108.errors);
 errors = vErrors.length;
 }
 }
 if(data107.concurrencyUpdateInterval !== undefined){
-if(!(validate28(data107.concurrencyUpdateInterval, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/adaptiveConcurrency/concurrencyUpdateInterval",parentData:data107,parentDataProperty:"concurrencyUpdateInterval",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+if(!(validate30(data107.concurrencyUpdateInterval, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/adaptiveConcurrency/concurrencyUpdateInterval",parentData:data107,parentDataProperty:"concurrencyUpdateInterval",rootData}))){
+vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
 errors = vErrors.length;
 }
 }
 if(data107.maxConcurrencyLimit !== undefined){
-if(!(validate84(data107.maxConcurrencyLimit, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/adaptiveConcurrency/maxConcurrencyLimit",parentData:data107,parentDataProperty:"maxConcurrencyLimit",rootData}))){
-vErrors = vErrors === null ? validate84.errors : vErrors.concat(validate84.errors);
+if(!(validate90(data107.maxConcurrencyLimit, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/adaptiveConcurrency/maxConcurrencyLimit",parentData:data107,parentDataProperty:"maxConcurrencyLimit",rootData}))){
+vErrors = vErrors === null ? validate90.errors : vErrors.concat(validate90.errors);
 errors = vErrors.length;
 }
 }
 if(data107.minRtt !== undefined){
-if(!(validate122(data107.minRtt, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/adaptiveConcurrency/minRtt",parentData:data107,parentDataProperty:"minRtt",rootData}))){
-vErrors = vErrors === null ? validate122.errors : vErrors.concat(validate122.errors);
+if(!(validate128(data107.minRtt, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/adaptiveConcurrency/minRtt",parentData:data107,parentDataProperty:"minRtt",rootData}))){
+vErrors = vErrors === null ? validate128.errors : vErrors.concat(validate128.errors);
 errors = vErrors.length;
 }
 }
 if(data107.status !== undefined){
-if(!(validate116(data107.status, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/adaptiveConcurrency/status",parentData:data107,parentDataProperty:"status",rootData}))){
-vErrors = vErrors === null ? validate116.errors : vErrors.concat(validate116.errors);
+if(!(validate122(data107.status, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/adaptiveConcurrency/status",parentData:data107,parentDataProperty:"status",rootData}))){
+vErrors = vErrors === null ? validate122.errors : vErrors.concat(validate122.errors);
 errors = vErrors.length;
 }
 }
 if(data107.statPrefix !== undefined){
-if(!(validate31(data107.statPrefix, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/adaptiveConcurrency/statPrefix",parentData:data107,parentDataProperty:"statPrefix",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+if(!(validate33(data107.statPrefix, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/adaptiveConcurrency/statPrefix",parentData:data107,parentDataProperty:"statPrefix",rootData}))){
+vErrors = vErrors === null ? validate33.errors : vErrors.concat(validate33.errors);
 errors = vErrors.length;
 }
 }
 } else {
-const err85 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/adaptiveConcurrency",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/adaptiveConcurrency/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err85);
+const err77 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/adaptiveConcurrency",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/adaptiveConcurrency/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err77);
 errors++;
 }
 }
@@ -4374,56 +4384,56 @@ let data114 = data89.localRateLimit;
 if(data114 && typeof data114 == "object" && !Array.isArray(data114)){
 for(const key18 in data114){
 if(!(func2.call(schema6.properties.listeners.items.properties.http.properties.filters.items.properties.localRateLimit.properties, key18))){
-const err86 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/localRateLimit",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/localRateLimit/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key18}};
-(vErrors ??= []).push(err86);
+const err78 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/localRateLimit",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/localRateLimit/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key18}};
+(vErrors ??= []).push(err78);
 errors++;
 }
 }
 if(data114.maxTokens !== undefined){
-if(!(validate131(data114.maxTokens, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/localRateLimit/maxTokens",parentData:data114,parentDataProperty:"maxTokens",rootData}))){
-vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
+if(!(validate137(data114.maxTokens, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/localRateLimit/maxTokens",parentData:data114,parentDataProperty:"maxTokens",rootData}))){
+vErrors = vErrors === null ? validate137.errors : vErrors.concat(validate137.errors);
 errors = vErrors.length;
 }
 }
 if(data114.tokensPerFill !== undefined){
-if(!(validate131(data114.tokensPerFill, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/localRateLimit/tokensPerFill",parentData:data114,parentDataProperty:"tokensPerFill",rootData}))){
-vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
+if(!(validate137(data114.tokensPerFill, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/localRateLimit/tokensPerFill",parentData:data114,parentDataProperty:"tokensPerFill",rootData}))){
+vErrors = vErrors === null ? validate137.errors : vErrors.concat(validate137.errors);
 errors = vErrors.length;
 }
 }
 if(data114.fillInterval !== undefined){
-if(!(validate28(data114.fillInterval, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/localRateLimit/fillInterval",parentData:data114,parentDataProperty:"fillInterval",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+if(!(validate30(data114.fillInterval, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/localRateLimit/fillInterval",parentData:data114,parentDataProperty:"fillInterval",rootData}))){
+vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
 errors = vErrors.length;
 }
 }
 if(data114.descriptors !== undefined){
-if(!(validate135(data114.descriptors, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/localRateLimit/descriptors",parentData:data114,parentDataProperty:"descriptors",rootData}))){
-vErrors = vErrors === null ? validate135.errors : vErrors.concat(validate135.errors);
+if(!(validate141(data114.descriptors, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/localRateLimit/descriptors",parentData:data114,parentDataProperty:"descriptors",rootData}))){
+vErrors = vErrors === null ? validate141.errors : vErrors.concat(validate141.errors);
 errors = vErrors.length;
 }
 }
 if(data114.enabledPercent !== undefined){
-if(!(validate102(data114.enabledPercent, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/localRateLimit/enabledPercent",parentData:data114,parentDataProperty:"enabledPercent",rootData}))){
-vErrors = vErrors === null ? validate102.errors : vErrors.concat(validate102.errors);
+if(!(validate108(data114.enabledPercent, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/localRateLimit/enabledPercent",parentData:data114,parentDataProperty:"enabledPercent",rootData}))){
+vErrors = vErrors === null ? validate108.errors : vErrors.concat(validate108.errors);
 errors = vErrors.length;
 }
 }
 if(data114.enforcedPercent !== undefined){
-if(!(validate102(data114.enforcedPercent, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/localRateLimit/enforcedPercent",parentData:data114,parentDataProperty:"enforcedPercent",rootData}))){
-vErrors = vErrors === null ? validate102.errors : vErrors.concat(validate102.errors);
+if(!(validate108(data114.enforcedPercent, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/localRateLimit/enforcedPercent",parentData:data114,parentDataProperty:"enforcedPercent",rootData}))){
+vErrors = vErrors === null ? validate108.errors : vErrors.concat(validate108.errors);
 errors = vErrors.length;
 }
 }
 if(data114.status !== undefined){
-if(!(validate116(data114.status, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/localRateLimit/status",parentData:data114,parentDataProperty:"status",rootData}))){
-vErrors = vErrors === null ? validate116.errors : vErrors.concat(validate116.errors);
+if(!(validate122(data114.status, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/localRateLimit/status",parentData:data114,parentDataProperty:"status",rootData}))){
+vErrors = vErrors === null ? validate122.errors : vErrors.concat(validate122.errors);
 errors = vErrors.length;
 }
 }
 if(data114.headers !== undefined){
-if(!(validate152(data114.headers, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/localRateLimit/headers",parentData:data114,parentDataProperty:"headers",rootData}))){
-vErrors = vErrors === null ? validate152.errors : vErrors.concat(validate152.errors);
+if(!(validate158(data114.headers, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/localRateLimit/headers",parentData:data114,parentDataProperty:"headers",rootData}))){
+vErrors = vErrors === null ? validate158.errors : vErrors.concat(validate158.errors);
 errors = vErrors.length;
 }
 }
@@ -4434,14 +4444,14 @@ errors = vErrors.length;
 }
 }
 if(data114.statPrefix !== undefined){
-if(!(validate31(data114.statPrefix, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/localRateLimit/statPrefix",parentData:data114,parentDataProperty:"statPrefix",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+if(!(validate33(data114.statPrefix, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/localRateLimit/statPrefix",parentData:data114,parentDataProperty:"statPrefix",rootData}))){
+vErrors = vErrors === null ? validate33.errors : vErrors.concat(validate33.errors);
 errors = vErrors.length;
 }
 }
 } else {
-const err87 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/localRateLimit",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/localRateLimit/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err87);
+const err79 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/localRateLimit",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/localRateLimit/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err79);
 errors++;
 }
 }
@@ -4450,62 +4460,62 @@ let data125 = data89.bandwidthLimit;
 if(data125 && typeof data125 == "object" && !Array.isArray(data125)){
 for(const key19 in data125){
 if(!((((key19 === "requestRate") || (key19 === "responseRate")) || (key19 === "fillInterval")) || (key19 === "statPrefix"))){
-const err88 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/bandwidthLimit",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/bandwidthLimit/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key19}};
-(vErrors ??= []).push(err88);
+const err80 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/bandwidthLimit",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/bandwidthLimit/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key19}};
+(vErrors ??= []).push(err80);
 errors++;
 }
 }
 if(data125.requestRate !== undefined){
-if(!(validate36(data125.requestRate, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/bandwidthLimit/requestRate",parentData:data125,parentDataProperty:"requestRate",rootData}))){
-vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
+if(!(validate38(data125.requestRate, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/bandwidthLimit/requestRate",parentData:data125,parentDataProperty:"requestRate",rootData}))){
+vErrors = vErrors === null ? validate38.errors : vErrors.concat(validate38.errors);
 errors = vErrors.length;
 }
 }
 if(data125.responseRate !== undefined){
-if(!(validate36(data125.responseRate, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/bandwidthLimit/responseRate",parentData:data125,parentDataProperty:"responseRate",rootData}))){
-vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
+if(!(validate38(data125.responseRate, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/bandwidthLimit/responseRate",parentData:data125,parentDataProperty:"responseRate",rootData}))){
+vErrors = vErrors === null ? validate38.errors : vErrors.concat(validate38.errors);
 errors = vErrors.length;
 }
 }
 if(data125.fillInterval !== undefined){
-if(!(validate28(data125.fillInterval, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/bandwidthLimit/fillInterval",parentData:data125,parentDataProperty:"fillInterval",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+if(!(validate30(data125.fillInterval, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/bandwidthLimit/fillInterval",parentData:data125,parentDataProperty:"fillInterval",rootData}))){
+vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
 errors = vErrors.length;
 }
 }
 if(data125.statPrefix !== undefined){
-if(!(validate31(data125.statPrefix, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/bandwidthLimit/statPrefix",parentData:data125,parentDataProperty:"statPrefix",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+if(!(validate33(data125.statPrefix, {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/bandwidthLimit/statPrefix",parentData:data125,parentDataProperty:"statPrefix",rootData}))){
+vErrors = vErrors === null ? validate33.errors : vErrors.concat(validate33.errors);
 errors = vErrors.length;
 }
 }
 } else {
-const err89 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/bandwidthLimit",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/bandwidthLimit/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err89);
+const err81 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7+"/bandwidthLimit",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/properties/bandwidthLimit/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err81);
 errors++;
 }
 }
 } else {
-const err90 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7,schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err90);
+const err82 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters/" + i7,schemaPath:"#/properties/listeners/items/properties/http/properties/filters/items/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err82);
 errors++;
 }
 }
 } else {
-const err91 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/type",keyword:"type",params:{type: "array"}};
-(vErrors ??= []).push(err91);
+const err83 = {instancePath:instancePath+"/listeners/" + i0+"/http/filters",schemaPath:"#/properties/listeners/items/properties/http/properties/filters/type",keyword:"type",params:{type: "array"}};
+(vErrors ??= []).push(err83);
 errors++;
 }
 }
 if(data50.accessLog !== undefined){
-if(!(validate161(data50.accessLog, {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog",parentData:data50,parentDataProperty:"accessLog",rootData}))){
-vErrors = vErrors === null ? validate161.errors : vErrors.concat(validate161.errors);
+if(!(validate167(data50.accessLog, {instancePath:instancePath+"/listeners/" + i0+"/http/accessLog",parentData:data50,parentDataProperty:"accessLog",rootData}))){
+vErrors = vErrors === null ? validate167.errors : vErrors.concat(validate167.errors);
 errors = vErrors.length;
 }
 }
 if(data50.routes !== undefined){
-if(!(validate166(data50.routes, {instancePath:instancePath+"/listeners/" + i0+"/http/routes",parentData:data50,parentDataProperty:"routes",rootData}))){
-vErrors = vErrors === null ? validate166.errors : vErrors.concat(validate166.errors);
+if(!(validate172(data50.routes, {instancePath:instancePath+"/listeners/" + i0+"/http/routes",parentData:data50,parentDataProperty:"routes",rootData}))){
+vErrors = vErrors === null ? validate172.errors : vErrors.concat(validate172.errors);
 errors = vErrors.length;
 }
 }
@@ -4513,8 +4523,8 @@ if(data50.virtualHosts !== undefined){
 let data132 = data50.virtualHosts;
 if(Array.isArray(data132)){
 if(data132.length < 1){
-const err92 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/minItems",keyword:"minItems",params:{limit: 1}};
-(vErrors ??= []).push(err92);
+const err84 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/minItems",keyword:"minItems",params:{limit: 1}};
+(vErrors ??= []).push(err84);
 errors++;
 }
 const len9 = data132.length;
@@ -4522,25 +4532,25 @@ for(let i9=0; i9<len9; i9++){
 let data133 = data132[i9];
 if(data133 && typeof data133 == "object" && !Array.isArray(data133)){
 if(data133.domains === undefined){
-const err93 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/required",keyword:"required",params:{missingProperty: "domains"}};
-(vErrors ??= []).push(err93);
+const err85 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/required",keyword:"required",params:{missingProperty: "domains"}};
+(vErrors ??= []).push(err85);
 errors++;
 }
 if(data133.routes === undefined){
-const err94 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/required",keyword:"required",params:{missingProperty: "routes"}};
-(vErrors ??= []).push(err94);
+const err86 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/required",keyword:"required",params:{missingProperty: "routes"}};
+(vErrors ??= []).push(err86);
 errors++;
 }
 for(const key20 in data133){
 if(!(((((((key20 === "name") || (key20 === "domains")) || (key20 === "requestHeaders")) || (key20 === "responseHeaders")) || (key20 === "filters")) || (key20 === "retry")) || (key20 === "routes"))){
-const err95 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key20}};
-(vErrors ??= []).push(err95);
+const err87 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key20}};
+(vErrors ??= []).push(err87);
 errors++;
 }
 }
 if(data133.name !== undefined){
-if(!(validate31(data133.name, {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/name",parentData:data133,parentDataProperty:"name",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+if(!(validate33(data133.name, {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/name",parentData:data133,parentDataProperty:"name",rootData}))){
+vErrors = vErrors === null ? validate33.errors : vErrors.concat(validate33.errors);
 errors = vErrors.length;
 }
 }
@@ -4548,8 +4558,8 @@ if(data133.domains !== undefined){
 let data135 = data133.domains;
 if(Array.isArray(data135)){
 if(data135.length < 1){
-const err96 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/domains",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/minItems",keyword:"minItems",params:{limit: 1}};
-(vErrors ??= []).push(err96);
+const err88 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/domains",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/minItems",keyword:"minItems",params:{limit: 1}};
+(vErrors ??= []).push(err88);
 errors++;
 }
 const len10 = data135.length;
@@ -4557,67 +4567,67 @@ for(let i10=0; i10<len10; i10++){
 let data136 = data135[i10];
 if(typeof data136 === "string"){
 if(!(formats70(data136))){
-const err97 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/domains/" + i10,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/items/format",keyword:"format",params:{format: "domain"}};
-(vErrors ??= []).push(err97);
+const err89 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/domains/" + i10,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/items/format",keyword:"format",params:{format: "domain"}};
+(vErrors ??= []).push(err89);
 errors++;
 }
 } else {
-const err98 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/domains/" + i10,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/items/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err98);
+const err90 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/domains/" + i10,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/items/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err90);
 errors++;
 }
 }
 } else {
-const err99 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/domains",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/type",keyword:"type",params:{type: "array"}};
-(vErrors ??= []).push(err99);
+const err91 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/domains",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/properties/domains/type",keyword:"type",params:{type: "array"}};
+(vErrors ??= []).push(err91);
 errors++;
 }
 }
 if(data133.requestHeaders !== undefined){
-if(!(validate238(data133.requestHeaders, {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders",parentData:data133,parentDataProperty:"requestHeaders",rootData}))){
-vErrors = vErrors === null ? validate238.errors : vErrors.concat(validate238.errors);
+if(!(validate244(data133.requestHeaders, {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/requestHeaders",parentData:data133,parentDataProperty:"requestHeaders",rootData}))){
+vErrors = vErrors === null ? validate244.errors : vErrors.concat(validate244.errors);
 errors = vErrors.length;
 }
 }
 if(data133.responseHeaders !== undefined){
-if(!(validate238(data133.responseHeaders, {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders",parentData:data133,parentDataProperty:"responseHeaders",rootData}))){
-vErrors = vErrors === null ? validate238.errors : vErrors.concat(validate238.errors);
+if(!(validate244(data133.responseHeaders, {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/responseHeaders",parentData:data133,parentDataProperty:"responseHeaders",rootData}))){
+vErrors = vErrors === null ? validate244.errors : vErrors.concat(validate244.errors);
 errors = vErrors.length;
 }
 }
 if(data133.filters !== undefined){
-if(!(validate251(data133.filters, {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/filters",parentData:data133,parentDataProperty:"filters",rootData}))){
-vErrors = vErrors === null ? validate251.errors : vErrors.concat(validate251.errors);
+if(!(validate257(data133.filters, {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/filters",parentData:data133,parentDataProperty:"filters",rootData}))){
+vErrors = vErrors === null ? validate257.errors : vErrors.concat(validate257.errors);
 errors = vErrors.length;
 }
 }
 if(data133.retry !== undefined){
-if(!(validate216(data133.retry, {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/retry",parentData:data133,parentDataProperty:"retry",rootData}))){
-vErrors = vErrors === null ? validate216.errors : vErrors.concat(validate216.errors);
+if(!(validate222(data133.retry, {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/retry",parentData:data133,parentDataProperty:"retry",rootData}))){
+vErrors = vErrors === null ? validate222.errors : vErrors.concat(validate222.errors);
 errors = vErrors.length;
 }
 }
 if(data133.routes !== undefined){
-if(!(validate166(data133.routes, {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes",parentData:data133,parentDataProperty:"routes",rootData}))){
-vErrors = vErrors === null ? validate166.errors : vErrors.concat(validate166.errors);
+if(!(validate172(data133.routes, {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9+"/routes",parentData:data133,parentDataProperty:"routes",rootData}))){
+vErrors = vErrors === null ? validate172.errors : vErrors.concat(validate172.errors);
 errors = vErrors.length;
 }
 }
 } else {
-const err100 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err100);
+const err92 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts/" + i9,schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/items/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err92);
 errors++;
 }
 }
 } else {
-const err101 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/type",keyword:"type",params:{type: "array"}};
-(vErrors ??= []).push(err101);
+const err93 = {instancePath:instancePath+"/listeners/" + i0+"/http/virtualHosts",schemaPath:"#/properties/listeners/items/properties/http/properties/virtualHosts/type",keyword:"type",params:{type: "array"}};
+(vErrors ??= []).push(err93);
 errors++;
 }
 }
 } else {
-const err102 = {instancePath:instancePath+"/listeners/" + i0+"/http",schemaPath:"#/properties/listeners/items/properties/http/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err102);
+const err94 = {instancePath:instancePath+"/listeners/" + i0+"/http",schemaPath:"#/properties/listeners/items/properties/http/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err94);
 errors++;
 }
 }
@@ -4626,20 +4636,20 @@ let data142 = data26.tcp;
 if(data142 && typeof data142 == "object" && !Array.isArray(data142)){
 for(const key21 in data142){
 if(!((((((key21 === "cluster") || (key21 === "clusters")) || (key21 === "sniRoutes")) || (key21 === "idleTimeout")) || (key21 === "maxConnectAttempts")) || (key21 === "accessLog"))){
-const err103 = {instancePath:instancePath+"/listeners/" + i0+"/tcp",schemaPath:"#/properties/listeners/items/properties/tcp/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key21}};
-(vErrors ??= []).push(err103);
+const err95 = {instancePath:instancePath+"/listeners/" + i0+"/tcp",schemaPath:"#/properties/listeners/items/properties/tcp/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key21}};
+(vErrors ??= []).push(err95);
 errors++;
 }
 }
 if(data142.cluster !== undefined){
-if(!(validate31(data142.cluster, {instancePath:instancePath+"/listeners/" + i0+"/tcp/cluster",parentData:data142,parentDataProperty:"cluster",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+if(!(validate33(data142.cluster, {instancePath:instancePath+"/listeners/" + i0+"/tcp/cluster",parentData:data142,parentDataProperty:"cluster",rootData}))){
+vErrors = vErrors === null ? validate33.errors : vErrors.concat(validate33.errors);
 errors = vErrors.length;
 }
 }
 if(data142.clusters !== undefined){
-if(!(validate190(data142.clusters, {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters",parentData:data142,parentDataProperty:"clusters",rootData}))){
-vErrors = vErrors === null ? validate190.errors : vErrors.concat(validate190.errors);
+if(!(validate196(data142.clusters, {instancePath:instancePath+"/listeners/" + i0+"/tcp/clusters",parentData:data142,parentDataProperty:"clusters",rootData}))){
+vErrors = vErrors === null ? validate196.errors : vErrors.concat(validate196.errors);
 errors = vErrors.length;
 }
 }
@@ -4647,75 +4657,75 @@ if(data142.sniRoutes !== undefined){
 let data145 = data142.sniRoutes;
 if(data145 && typeof data145 == "object" && !Array.isArray(data145)){
 for(const key22 in data145){
-const _errs227 = errors;
+const _errs223 = errors;
 if(typeof key22 === "string"){
 if(!(formats72(key22))){
-const err104 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/propertyNames/format",keyword:"format",params:{format: "serverNamePattern"},propertyName:key22};
-(vErrors ??= []).push(err104);
+const err96 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/propertyNames/format",keyword:"format",params:{format: "serverNamePattern"},propertyName:key22};
+(vErrors ??= []).push(err96);
 errors++;
 }
 } else {
-const err105 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key22};
-(vErrors ??= []).push(err105);
+const err97 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key22};
+(vErrors ??= []).push(err97);
 errors++;
 }
-var valid46 = _errs227 === errors;
+var valid46 = _errs223 === errors;
 if(!valid46){
-const err106 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/propertyNames",keyword:"propertyNames",params:{propertyName: key22}};
-(vErrors ??= []).push(err106);
+const err98 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/propertyNames",keyword:"propertyNames",params:{propertyName: key22}};
+(vErrors ??= []).push(err98);
 errors++;
 }
 }
 for(const key23 in data145){
 let data146 = data145[key23];
-const _errs231 = errors;
+const _errs227 = errors;
 let valid48 = false;
-const _errs232 = errors;
+const _errs228 = errors;
 if(typeof data146 === "string"){
 if(!(formats4(data146))){
-const err107 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key23.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/0/format",keyword:"format",params:{format: "name"}};
-(vErrors ??= []).push(err107);
+const err99 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key23.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/0/format",keyword:"format",params:{format: "name"}};
+(vErrors ??= []).push(err99);
 errors++;
 }
 } else {
-const err108 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key23.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err108);
+const err100 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key23.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err100);
 errors++;
 }
-var _valid3 = _errs232 === errors;
+var _valid3 = _errs228 === errors;
 valid48 = valid48 || _valid3;
 if(!valid48){
-const _errs234 = errors;
+const _errs230 = errors;
 if(Array.isArray(data146)){
 if(data146.length < 1){
-const err109 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key23.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/minItems",keyword:"minItems",params:{limit: 1}};
-(vErrors ??= []).push(err109);
+const err101 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key23.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/minItems",keyword:"minItems",params:{limit: 1}};
+(vErrors ??= []).push(err101);
 errors++;
 }
 const len11 = data146.length;
 for(let i11=0; i11<len11; i11++){
-if(!(validate191(data146[i11], {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i11,parentData:data146,parentDataProperty:i11,rootData}))){
-vErrors = vErrors === null ? validate191.errors : vErrors.concat(validate191.errors);
+if(!(validate197(data146[i11], {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + i11,parentData:data146,parentDataProperty:i11,rootData}))){
+vErrors = vErrors === null ? validate197.errors : vErrors.concat(validate197.errors);
 errors = vErrors.length;
 }
 }
 } else {
-const err110 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key23.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "array"}};
-(vErrors ??= []).push(err110);
+const err102 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key23.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "array"}};
+(vErrors ??= []).push(err102);
 errors++;
 }
-var _valid3 = _errs234 === errors;
+var _valid3 = _errs230 === errors;
 valid48 = valid48 || _valid3;
 }
 if(!valid48){
-const err111 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key23.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf",keyword:"anyOf",params:{}};
-(vErrors ??= []).push(err111);
+const err103 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes/" + key23.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/additionalProperties/anyOf",keyword:"anyOf",params:{}};
+(vErrors ??= []).push(err103);
 errors++;
 } else {
-errors = _errs231;
+errors = _errs227;
 if(vErrors !== null){
-if(_errs231){
-vErrors.length = _errs231;
+if(_errs227){
+vErrors.length = _errs227;
 } else {
 vErrors = null;
 }
@@ -4723,44 +4733,44 @@ vErrors = null;
 }
 }
 } else {
-const err112 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err112);
+const err104 = {instancePath:instancePath+"/listeners/" + i0+"/tcp/sniRoutes",schemaPath:"#/properties/listeners/items/properties/tcp/properties/sniRoutes/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err104);
 errors++;
 }
 }
 if(data142.idleTimeout !== undefined){
-if(!(validate28(data142.idleTimeout, {instancePath:instancePath+"/listeners/" + i0+"/tcp/idleTimeout",parentData:data142,parentDataProperty:"idleTimeout",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+if(!(validate30(data142.idleTimeout, {instancePath:instancePath+"/listeners/" + i0+"/tcp/idleTimeout",parentData:data142,parentDataProperty:"idleTimeout",rootData}))){
+vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
 errors = vErrors.length;
 }
 }
 if(data142.maxConnectAttempts !== undefined){
-if(!(validate225(data142.maxConnectAttempts, {instancePath:instancePath+"/listeners/" + i0+"/tcp/maxConnectAttempts",parentData:data142,parentDataProperty:"maxConnectAttempts",rootData}))){
-vErrors = vErrors === null ? validate225.errors : vErrors.concat(validate225.errors);
+if(!(validate231(data142.maxConnectAttempts, {instancePath:instancePath+"/listeners/" + i0+"/tcp/maxConnectAttempts",parentData:data142,parentDataProperty:"maxConnectAttempts",rootData}))){
+vErrors = vErrors === null ? validate231.errors : vErrors.concat(validate231.errors);
 errors = vErrors.length;
 }
 }
 if(data142.accessLog !== undefined){
-if(!(validate161(data142.accessLog, {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog",parentData:data142,parentDataProperty:"accessLog",rootData}))){
-vErrors = vErrors === null ? validate161.errors : vErrors.concat(validate161.errors);
+if(!(validate167(data142.accessLog, {instancePath:instancePath+"/listeners/" + i0+"/tcp/accessLog",parentData:data142,parentDataProperty:"accessLog",rootData}))){
+vErrors = vErrors === null ? validate167.errors : vErrors.concat(validate167.errors);
 errors = vErrors.length;
 }
 }
 } else {
-const err113 = {instancePath:instancePath+"/listeners/" + i0+"/tcp",schemaPath:"#/properties/listeners/items/properties/tcp/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err113);
+const err105 = {instancePath:instancePath+"/listeners/" + i0+"/tcp",schemaPath:"#/properties/listeners/items/properties/tcp/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err105);
 errors++;
 }
 }
 } else {
-const err114 = {instancePath:instancePath+"/listeners/" + i0,schemaPath:"#/properties/listeners/items/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err114);
+const err106 = {instancePath:instancePath+"/listeners/" + i0,schemaPath:"#/properties/listeners/items/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err106);
 errors++;
 }
 }
 } else {
-const err115 = {instancePath:instancePath+"/listeners",schemaPath:"#/properties/listeners/type",keyword:"type",params:{type: "array"}};
-(vErrors ??= []).push(err115);
+const err107 = {instancePath:instancePath+"/listeners",schemaPath:"#/properties/listeners/type",keyword:"type",params:{type: "array"}};
+(vErrors ??= []).push(err107);
 errors++;
 }
 }
@@ -4772,33 +4782,33 @@ for(let i12=0; i12<len12; i12++){
 let data152 = data151[i12];
 if(data152 && typeof data152 == "object" && !Array.isArray(data152)){
 if(data152.name === undefined){
-const err116 = {instancePath:instancePath+"/clusters/" + i12,schemaPath:"#/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
-(vErrors ??= []).push(err116);
+const err108 = {instancePath:instancePath+"/clusters/" + i12,schemaPath:"#/properties/clusters/items/required",keyword:"required",params:{missingProperty: "name"}};
+(vErrors ??= []).push(err108);
 errors++;
 }
 for(const key24 in data152){
 if(!(func2.call(schema6.properties.clusters.items.properties, key24))){
-const err117 = {instancePath:instancePath+"/clusters/" + i12,schemaPath:"#/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key24}};
-(vErrors ??= []).push(err117);
+const err109 = {instancePath:instancePath+"/clusters/" + i12,schemaPath:"#/properties/clusters/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key24}};
+(vErrors ??= []).push(err109);
 errors++;
 }
 }
 if(data152.name !== undefined){
-if(!(validate31(data152.name, {instancePath:instancePath+"/clusters/" + i12+"/name",parentData:data152,parentDataProperty:"name",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+if(!(validate33(data152.name, {instancePath:instancePath+"/clusters/" + i12+"/name",parentData:data152,parentDataProperty:"name",rootData}))){
+vErrors = vErrors === null ? validate33.errors : vErrors.concat(validate33.errors);
 errors = vErrors.length;
 }
 }
 if(data152.type !== undefined){
 let data154 = data152.type;
 if(typeof data154 !== "string"){
-const err118 = {instancePath:instancePath+"/clusters/" + i12+"/type",schemaPath:"#/properties/clusters/items/properties/type/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err118);
+const err110 = {instancePath:instancePath+"/clusters/" + i12+"/type",schemaPath:"#/properties/clusters/items/properties/type/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err110);
 errors++;
 }
 if(!((((data154 === "static") || (data154 === "strictDns")) || (data154 === "logicalDns")) || (data154 === "originalDst"))){
-const err119 = {instancePath:instancePath+"/clusters/" + i12+"/type",schemaPath:"#/properties/clusters/items/properties/type/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.type.enum}};
-(vErrors ??= []).push(err119);
+const err111 = {instancePath:instancePath+"/clusters/" + i12+"/type",schemaPath:"#/properties/clusters/items/properties/type/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.type.enum}};
+(vErrors ??= []).push(err111);
 errors++;
 }
 }
@@ -4808,34 +4818,34 @@ if(Array.isArray(data155)){
 const len13 = data155.length;
 for(let i13=0; i13<len13; i13++){
 let data156 = data155[i13];
-const _errs251 = errors;
+const _errs247 = errors;
 let valid56 = false;
-const _errs252 = errors;
+const _errs248 = errors;
 if(typeof data156 === "string"){
 if(!(formats76(data156))){
-const err120 = {instancePath:instancePath+"/clusters/" + i12+"/endpoints/" + i13,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/0/format",keyword:"format",params:{format: "endpointAddress"}};
-(vErrors ??= []).push(err120);
+const err112 = {instancePath:instancePath+"/clusters/" + i12+"/endpoints/" + i13,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/0/format",keyword:"format",params:{format: "endpointAddress"}};
+(vErrors ??= []).push(err112);
 errors++;
 }
 } else {
-const err121 = {instancePath:instancePath+"/clusters/" + i12+"/endpoints/" + i13,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/0/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err121);
+const err113 = {instancePath:instancePath+"/clusters/" + i12+"/endpoints/" + i13,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/0/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err113);
 errors++;
 }
-var _valid4 = _errs252 === errors;
+var _valid4 = _errs248 === errors;
 valid56 = valid56 || _valid4;
 if(!valid56){
-const _errs254 = errors;
+const _errs250 = errors;
 if(data156 && typeof data156 == "object" && !Array.isArray(data156)){
 if(data156.address === undefined){
-const err122 = {instancePath:instancePath+"/clusters/" + i12+"/endpoints/" + i13,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/required",keyword:"required",params:{missingProperty: "address"}};
-(vErrors ??= []).push(err122);
+const err114 = {instancePath:instancePath+"/clusters/" + i12+"/endpoints/" + i13,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/required",keyword:"required",params:{missingProperty: "address"}};
+(vErrors ??= []).push(err114);
 errors++;
 }
 for(const key25 in data156){
 if(!(((((key25 === "address") || (key25 === "weight")) || (key25 === "priority")) || (key25 === "zone")) || (key25 === "metadata"))){
-const err123 = {instancePath:instancePath+"/clusters/" + i12+"/endpoints/" + i13,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key25}};
-(vErrors ??= []).push(err123);
+const err115 = {instancePath:instancePath+"/clusters/" + i12+"/endpoints/" + i13,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key25}};
+(vErrors ??= []).push(err115);
 errors++;
 }
 }
@@ -4843,32 +4853,32 @@ if(data156.address !== undefined){
 let data157 = data156.address;
 if(typeof data157 === "string"){
 if(!(formats76(data157))){
-const err124 = {instancePath:instancePath+"/clusters/" + i12+"/endpoints/" + i13+"/address",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/address/format",keyword:"format",params:{format: "endpointAddress"}};
-(vErrors ??= []).push(err124);
+const err116 = {instancePath:instancePath+"/clusters/" + i12+"/endpoints/" + i13+"/address",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/address/format",keyword:"format",params:{format: "endpointAddress"}};
+(vErrors ??= []).push(err116);
 errors++;
 }
 } else {
-const err125 = {instancePath:instancePath+"/clusters/" + i12+"/endpoints/" + i13+"/address",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/address/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err125);
+const err117 = {instancePath:instancePath+"/clusters/" + i12+"/endpoints/" + i13+"/address",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/address/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err117);
 errors++;
 }
 }
 if(data156.weight !== undefined){
 let data158 = data156.weight;
 if(!(((typeof data158 == "number") && (!(data158 % 1) && !isNaN(data158))) && (isFinite(data158)))){
-const err126 = {instancePath:instancePath+"/clusters/" + i12+"/endpoints/" + i13+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/type",keyword:"type",params:{type: "integer"}};
-(vErrors ??= []).push(err126);
+const err118 = {instancePath:instancePath+"/clusters/" + i12+"/endpoints/" + i13+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/type",keyword:"type",params:{type: "integer"}};
+(vErrors ??= []).push(err118);
 errors++;
 }
 if((typeof data158 == "number") && (isFinite(data158))){
 if(data158 > 4294967295 || isNaN(data158)){
-const err127 = {instancePath:instancePath+"/clusters/" + i12+"/endpoints/" + i13+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
-(vErrors ??= []).push(err127);
+const err119 = {instancePath:instancePath+"/clusters/" + i12+"/endpoints/" + i13+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295}};
+(vErrors ??= []).push(err119);
 errors++;
 }
 if(data158 < 1 || isNaN(data158)){
-const err128 = {instancePath:instancePath+"/clusters/" + i12+"/endpoints/" + i13+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
-(vErrors ??= []).push(err128);
+const err120 = {instancePath:instancePath+"/clusters/" + i12+"/endpoints/" + i13+"/weight",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1}};
+(vErrors ??= []).push(err120);
 errors++;
 }
 }
@@ -4876,52 +4886,52 @@ errors++;
 if(data156.priority !== undefined){
 let data159 = data156.priority;
 if(!(((typeof data159 == "number") && (!(data159 % 1) && !isNaN(data159))) && (isFinite(data159)))){
-const err129 = {instancePath:instancePath+"/clusters/" + i12+"/endpoints/" + i13+"/priority",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/priority/type",keyword:"type",params:{type: "integer"}};
-(vErrors ??= []).push(err129);
+const err121 = {instancePath:instancePath+"/clusters/" + i12+"/endpoints/" + i13+"/priority",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/priority/type",keyword:"type",params:{type: "integer"}};
+(vErrors ??= []).push(err121);
 errors++;
 }
 if((typeof data159 == "number") && (isFinite(data159))){
 if(data159 > 128 || isNaN(data159)){
-const err130 = {instancePath:instancePath+"/clusters/" + i12+"/endpoints/" + i13+"/priority",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/priority/maximum",keyword:"maximum",params:{comparison: "<=", limit: 128}};
-(vErrors ??= []).push(err130);
+const err122 = {instancePath:instancePath+"/clusters/" + i12+"/endpoints/" + i13+"/priority",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/priority/maximum",keyword:"maximum",params:{comparison: "<=", limit: 128}};
+(vErrors ??= []).push(err122);
 errors++;
 }
 if(data159 < 0 || isNaN(data159)){
-const err131 = {instancePath:instancePath+"/clusters/" + i12+"/endpoints/" + i13+"/priority",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/priority/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
-(vErrors ??= []).push(err131);
+const err123 = {instancePath:instancePath+"/clusters/" + i12+"/endpoints/" + i13+"/priority",schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/properties/priority/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+(vErrors ??= []).push(err123);
 errors++;
 }
 }
 }
 if(data156.zone !== undefined){
-if(!(validate31(data156.zone, {instancePath:instancePath+"/clusters/" + i12+"/endpoints/" + i13+"/zone",parentData:data156,parentDataProperty:"zone",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+if(!(validate33(data156.zone, {instancePath:instancePath+"/clusters/" + i12+"/endpoints/" + i13+"/zone",parentData:data156,parentDataProperty:"zone",rootData}))){
+vErrors = vErrors === null ? validate33.errors : vErrors.concat(validate33.errors);
 errors = vErrors.length;
 }
 }
 if(data156.metadata !== undefined){
-if(!(validate198(data156.metadata, {instancePath:instancePath+"/clusters/" + i12+"/endpoints/" + i13+"/metadata",parentData:data156,parentDataProperty:"metadata",rootData}))){
-vErrors = vErrors === null ? validate198.errors : vErrors.concat(validate198.errors);
+if(!(validate204(data156.metadata, {instancePath:instancePath+"/clusters/" + i12+"/endpoints/" + i13+"/metadata",parentData:data156,parentDataProperty:"metadata",rootData}))){
+vErrors = vErrors === null ? validate204.errors : vErrors.concat(validate204.errors);
 errors = vErrors.length;
 }
 }
 } else {
-const err132 = {instancePath:instancePath+"/clusters/" + i12+"/endpoints/" + i13,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err132);
+const err124 = {instancePath:instancePath+"/clusters/" + i12+"/endpoints/" + i13,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf/1/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err124);
 errors++;
 }
-var _valid4 = _errs254 === errors;
+var _valid4 = _errs250 === errors;
 valid56 = valid56 || _valid4;
 }
 if(!valid56){
-const err133 = {instancePath:instancePath+"/clusters/" + i12+"/endpoints/" + i13,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf",keyword:"anyOf",params:{}};
-(vErrors ??= []).push(err133);
+const err125 = {instancePath:instancePath+"/clusters/" + i12+"/endpoints/" + i13,schemaPath:"#/properties/clusters/items/properties/endpoints/items/anyOf",keyword:"anyOf",params:{}};
+(vErrors ??= []).push(err125);
 errors++;
 } else {
-errors = _errs251;
+errors = _errs247;
 if(vErrors !== null){
-if(_errs251){
-vErrors.length = _errs251;
+if(_errs247){
+vErrors.length = _errs247;
 } else {
 vErrors = null;
 }
@@ -4929,20 +4939,20 @@ vErrors = null;
 }
 }
 } else {
-const err134 = {instancePath:instancePath+"/clusters/" + i12+"/endpoints",schemaPath:"#/properties/clusters/items/properties/endpoints/type",keyword:"type",params:{type: "array"}};
-(vErrors ??= []).push(err134);
+const err126 = {instancePath:instancePath+"/clusters/" + i12+"/endpoints",schemaPath:"#/properties/clusters/items/properties/endpoints/type",keyword:"type",params:{type: "array"}};
+(vErrors ??= []).push(err126);
 errors++;
 }
 }
 if(data152.dnsRefresh !== undefined){
-if(!(validate28(data152.dnsRefresh, {instancePath:instancePath+"/clusters/" + i12+"/dnsRefresh",parentData:data152,parentDataProperty:"dnsRefresh",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+if(!(validate30(data152.dnsRefresh, {instancePath:instancePath+"/clusters/" + i12+"/dnsRefresh",parentData:data152,parentDataProperty:"dnsRefresh",rootData}))){
+vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
 errors = vErrors.length;
 }
 }
 if(data152.dnsJitter !== undefined){
-if(!(validate28(data152.dnsJitter, {instancePath:instancePath+"/clusters/" + i12+"/dnsJitter",parentData:data152,parentDataProperty:"dnsJitter",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+if(!(validate30(data152.dnsJitter, {instancePath:instancePath+"/clusters/" + i12+"/dnsJitter",parentData:data152,parentDataProperty:"dnsJitter",rootData}))){
+vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
 errors = vErrors.length;
 }
 }
@@ -4950,32 +4960,32 @@ if(data152.dnsFailureRefresh !== undefined){
 let data164 = data152.dnsFailureRefresh;
 if(data164 && typeof data164 == "object" && !Array.isArray(data164)){
 if(data164.base === undefined){
-const err135 = {instancePath:instancePath+"/clusters/" + i12+"/dnsFailureRefresh",schemaPath:"#/properties/clusters/items/properties/dnsFailureRefresh/required",keyword:"required",params:{missingProperty: "base"}};
-(vErrors ??= []).push(err135);
+const err127 = {instancePath:instancePath+"/clusters/" + i12+"/dnsFailureRefresh",schemaPath:"#/properties/clusters/items/properties/dnsFailureRefresh/required",keyword:"required",params:{missingProperty: "base"}};
+(vErrors ??= []).push(err127);
 errors++;
 }
 for(const key26 in data164){
 if(!((key26 === "base") || (key26 === "max"))){
-const err136 = {instancePath:instancePath+"/clusters/" + i12+"/dnsFailureRefresh",schemaPath:"#/properties/clusters/items/properties/dnsFailureRefresh/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key26}};
-(vErrors ??= []).push(err136);
+const err128 = {instancePath:instancePath+"/clusters/" + i12+"/dnsFailureRefresh",schemaPath:"#/properties/clusters/items/properties/dnsFailureRefresh/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key26}};
+(vErrors ??= []).push(err128);
 errors++;
 }
 }
 if(data164.base !== undefined){
-if(!(validate28(data164.base, {instancePath:instancePath+"/clusters/" + i12+"/dnsFailureRefresh/base",parentData:data164,parentDataProperty:"base",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+if(!(validate30(data164.base, {instancePath:instancePath+"/clusters/" + i12+"/dnsFailureRefresh/base",parentData:data164,parentDataProperty:"base",rootData}))){
+vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
 errors = vErrors.length;
 }
 }
 if(data164.max !== undefined){
-if(!(validate28(data164.max, {instancePath:instancePath+"/clusters/" + i12+"/dnsFailureRefresh/max",parentData:data164,parentDataProperty:"max",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+if(!(validate30(data164.max, {instancePath:instancePath+"/clusters/" + i12+"/dnsFailureRefresh/max",parentData:data164,parentDataProperty:"max",rootData}))){
+vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
 errors = vErrors.length;
 }
 }
 } else {
-const err137 = {instancePath:instancePath+"/clusters/" + i12+"/dnsFailureRefresh",schemaPath:"#/properties/clusters/items/properties/dnsFailureRefresh/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err137);
+const err129 = {instancePath:instancePath+"/clusters/" + i12+"/dnsFailureRefresh",schemaPath:"#/properties/clusters/items/properties/dnsFailureRefresh/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err129);
 errors++;
 }
 }
@@ -4988,13 +4998,13 @@ errors = vErrors.length;
 if(data152.dnsLookupFamily !== undefined){
 let data168 = data152.dnsLookupFamily;
 if(typeof data168 !== "string"){
-const err138 = {instancePath:instancePath+"/clusters/" + i12+"/dnsLookupFamily",schemaPath:"#/properties/clusters/items/properties/dnsLookupFamily/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err138);
+const err130 = {instancePath:instancePath+"/clusters/" + i12+"/dnsLookupFamily",schemaPath:"#/properties/clusters/items/properties/dnsLookupFamily/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err130);
 errors++;
 }
 if(!(((((data168 === "auto") || (data168 === "v4Only")) || (data168 === "v6Only")) || (data168 === "v4Preferred")) || (data168 === "all"))){
-const err139 = {instancePath:instancePath+"/clusters/" + i12+"/dnsLookupFamily",schemaPath:"#/properties/clusters/items/properties/dnsLookupFamily/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.dnsLookupFamily.enum}};
-(vErrors ??= []).push(err139);
+const err131 = {instancePath:instancePath+"/clusters/" + i12+"/dnsLookupFamily",schemaPath:"#/properties/clusters/items/properties/dnsLookupFamily/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.dnsLookupFamily.enum}};
+(vErrors ??= []).push(err131);
 errors++;
 }
 }
@@ -5002,8 +5012,8 @@ if(data152.dnsResolvers !== undefined){
 let data169 = data152.dnsResolvers;
 if(Array.isArray(data169)){
 if(data169.length < 1){
-const err140 = {instancePath:instancePath+"/clusters/" + i12+"/dnsResolvers",schemaPath:"#/properties/clusters/items/properties/dnsResolvers/minItems",keyword:"minItems",params:{limit: 1}};
-(vErrors ??= []).push(err140);
+const err132 = {instancePath:instancePath+"/clusters/" + i12+"/dnsResolvers",schemaPath:"#/properties/clusters/items/properties/dnsResolvers/minItems",keyword:"minItems",params:{limit: 1}};
+(vErrors ??= []).push(err132);
 errors++;
 }
 const len14 = data169.length;
@@ -5011,45 +5021,45 @@ for(let i14=0; i14<len14; i14++){
 let data170 = data169[i14];
 if(typeof data170 === "string"){
 if(!(formats80(data170))){
-const err141 = {instancePath:instancePath+"/clusters/" + i12+"/dnsResolvers/" + i14,schemaPath:"#/properties/clusters/items/properties/dnsResolvers/items/format",keyword:"format",params:{format: "resolverAddress"}};
-(vErrors ??= []).push(err141);
+const err133 = {instancePath:instancePath+"/clusters/" + i12+"/dnsResolvers/" + i14,schemaPath:"#/properties/clusters/items/properties/dnsResolvers/items/format",keyword:"format",params:{format: "resolverAddress"}};
+(vErrors ??= []).push(err133);
 errors++;
 }
 } else {
-const err142 = {instancePath:instancePath+"/clusters/" + i12+"/dnsResolvers/" + i14,schemaPath:"#/properties/clusters/items/properties/dnsResolvers/items/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err142);
+const err134 = {instancePath:instancePath+"/clusters/" + i12+"/dnsResolvers/" + i14,schemaPath:"#/properties/clusters/items/properties/dnsResolvers/items/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err134);
 errors++;
 }
 }
 } else {
-const err143 = {instancePath:instancePath+"/clusters/" + i12+"/dnsResolvers",schemaPath:"#/properties/clusters/items/properties/dnsResolvers/type",keyword:"type",params:{type: "array"}};
-(vErrors ??= []).push(err143);
+const err135 = {instancePath:instancePath+"/clusters/" + i12+"/dnsResolvers",schemaPath:"#/properties/clusters/items/properties/dnsResolvers/type",keyword:"type",params:{type: "array"}};
+(vErrors ??= []).push(err135);
 errors++;
 }
 }
 if(data152.protocol !== undefined){
 let data171 = data152.protocol;
 if(typeof data171 !== "string"){
-const err144 = {instancePath:instancePath+"/clusters/" + i12+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err144);
+const err136 = {instancePath:instancePath+"/clusters/" + i12+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err136);
 errors++;
 }
 if(!(((data171 === "http1") || (data171 === "http2")) || (data171 === "auto"))){
-const err145 = {instancePath:instancePath+"/clusters/" + i12+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.protocol.enum}};
-(vErrors ??= []).push(err145);
+const err137 = {instancePath:instancePath+"/clusters/" + i12+"/protocol",schemaPath:"#/properties/clusters/items/properties/protocol/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.protocol.enum}};
+(vErrors ??= []).push(err137);
 errors++;
 }
 }
 if(data152.proxyProtocol !== undefined){
 let data172 = data152.proxyProtocol;
 if(typeof data172 !== "string"){
-const err146 = {instancePath:instancePath+"/clusters/" + i12+"/proxyProtocol",schemaPath:"#/properties/clusters/items/properties/proxyProtocol/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err146);
+const err138 = {instancePath:instancePath+"/clusters/" + i12+"/proxyProtocol",schemaPath:"#/properties/clusters/items/properties/proxyProtocol/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err138);
 errors++;
 }
 if(!((data172 === "v1") || (data172 === "v2"))){
-const err147 = {instancePath:instancePath+"/clusters/" + i12+"/proxyProtocol",schemaPath:"#/properties/clusters/items/properties/proxyProtocol/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.proxyProtocol.enum}};
-(vErrors ??= []).push(err147);
+const err139 = {instancePath:instancePath+"/clusters/" + i12+"/proxyProtocol",schemaPath:"#/properties/clusters/items/properties/proxyProtocol/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.proxyProtocol.enum}};
+(vErrors ??= []).push(err139);
 errors++;
 }
 }
@@ -5058,38 +5068,38 @@ let data173 = data152.tls;
 if(data173 && typeof data173 == "object" && !Array.isArray(data173)){
 for(const key27 in data173){
 if(!((((((key27 === "ca") || (key27 === "serverName")) || (key27 === "subjectAltNames")) || (key27 === "cert")) || (key27 === "key")) || (key27 === "insecureSkipVerify"))){
-const err148 = {instancePath:instancePath+"/clusters/" + i12+"/tls",schemaPath:"#/properties/clusters/items/properties/tls/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key27}};
-(vErrors ??= []).push(err148);
+const err140 = {instancePath:instancePath+"/clusters/" + i12+"/tls",schemaPath:"#/properties/clusters/items/properties/tls/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key27}};
+(vErrors ??= []).push(err140);
 errors++;
 }
 }
 if(data173.ca !== undefined){
-if(!(validate31(data173.ca, {instancePath:instancePath+"/clusters/" + i12+"/tls/ca",parentData:data173,parentDataProperty:"ca",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+if(!(validate33(data173.ca, {instancePath:instancePath+"/clusters/" + i12+"/tls/ca",parentData:data173,parentDataProperty:"ca",rootData}))){
+vErrors = vErrors === null ? validate33.errors : vErrors.concat(validate33.errors);
 errors = vErrors.length;
 }
 }
 if(data173.serverName !== undefined){
-if(!(validate236(data173.serverName, {instancePath:instancePath+"/clusters/" + i12+"/tls/serverName",parentData:data173,parentDataProperty:"serverName",rootData}))){
-vErrors = vErrors === null ? validate236.errors : vErrors.concat(validate236.errors);
+if(!(validate242(data173.serverName, {instancePath:instancePath+"/clusters/" + i12+"/tls/serverName",parentData:data173,parentDataProperty:"serverName",rootData}))){
+vErrors = vErrors === null ? validate242.errors : vErrors.concat(validate242.errors);
 errors = vErrors.length;
 }
 }
 if(data173.subjectAltNames !== undefined){
-if(!(validate55(data173.subjectAltNames, {instancePath:instancePath+"/clusters/" + i12+"/tls/subjectAltNames",parentData:data173,parentDataProperty:"subjectAltNames",rootData}))){
-vErrors = vErrors === null ? validate55.errors : vErrors.concat(validate55.errors);
+if(!(validate61(data173.subjectAltNames, {instancePath:instancePath+"/clusters/" + i12+"/tls/subjectAltNames",parentData:data173,parentDataProperty:"subjectAltNames",rootData}))){
+vErrors = vErrors === null ? validate61.errors : vErrors.concat(validate61.errors);
 errors = vErrors.length;
 }
 }
 if(data173.cert !== undefined){
-if(!(validate31(data173.cert, {instancePath:instancePath+"/clusters/" + i12+"/tls/cert",parentData:data173,parentDataProperty:"cert",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+if(!(validate33(data173.cert, {instancePath:instancePath+"/clusters/" + i12+"/tls/cert",parentData:data173,parentDataProperty:"cert",rootData}))){
+vErrors = vErrors === null ? validate33.errors : vErrors.concat(validate33.errors);
 errors = vErrors.length;
 }
 }
 if(data173.key !== undefined){
-if(!(validate31(data173.key, {instancePath:instancePath+"/clusters/" + i12+"/tls/key",parentData:data173,parentDataProperty:"key",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+if(!(validate33(data173.key, {instancePath:instancePath+"/clusters/" + i12+"/tls/key",parentData:data173,parentDataProperty:"key",rootData}))){
+vErrors = vErrors === null ? validate33.errors : vErrors.concat(validate33.errors);
 errors = vErrors.length;
 }
 }
@@ -5100,14 +5110,14 @@ errors = vErrors.length;
 }
 }
 } else {
-const err149 = {instancePath:instancePath+"/clusters/" + i12+"/tls",schemaPath:"#/properties/clusters/items/properties/tls/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err149);
+const err141 = {instancePath:instancePath+"/clusters/" + i12+"/tls",schemaPath:"#/properties/clusters/items/properties/tls/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err141);
 errors++;
 }
 }
 if(data152.connectTimeout !== undefined){
-if(!(validate28(data152.connectTimeout, {instancePath:instancePath+"/clusters/" + i12+"/connectTimeout",parentData:data152,parentDataProperty:"connectTimeout",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+if(!(validate30(data152.connectTimeout, {instancePath:instancePath+"/clusters/" + i12+"/connectTimeout",parentData:data152,parentDataProperty:"connectTimeout",rootData}))){
+vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
 errors = vErrors.length;
 }
 }
@@ -5116,78 +5126,78 @@ let data181 = data152.loadBalancing;
 if(data181 && typeof data181 == "object" && !Array.isArray(data181)){
 for(const key28 in data181){
 if(!(func2.call(schema6.properties.clusters.items.properties.loadBalancing.properties, key28))){
-const err150 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key28}};
-(vErrors ??= []).push(err150);
+const err142 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key28}};
+(vErrors ??= []).push(err142);
 errors++;
 }
 }
 if(data181.policy !== undefined){
 let data182 = data181.policy;
 if(typeof data182 !== "string"){
-const err151 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err151);
+const err143 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err143);
 errors++;
 }
 if(!((((((data182 === "roundRobin") || (data182 === "leastRequest")) || (data182 === "random")) || (data182 === "ringHash")) || (data182 === "maglev")) || (data182 === "peakEwma"))){
-const err152 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.loadBalancing.properties.policy.enum}};
-(vErrors ??= []).push(err152);
+const err144 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/policy",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/policy/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.loadBalancing.properties.policy.enum}};
+(vErrors ??= []).push(err144);
 errors++;
 }
 }
 if(data181.choiceCount !== undefined){
 let data183 = data181.choiceCount;
 if(!(((typeof data183 == "number") && (!(data183 % 1) && !isNaN(data183))) && (isFinite(data183)))){
-const err153 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/choiceCount",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/choiceCount/type",keyword:"type",params:{type: "integer"}};
-(vErrors ??= []).push(err153);
+const err145 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/choiceCount",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/choiceCount/type",keyword:"type",params:{type: "integer"}};
+(vErrors ??= []).push(err145);
 errors++;
 }
 if((typeof data183 == "number") && (isFinite(data183))){
 if(data183 > 64 || isNaN(data183)){
-const err154 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/choiceCount",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/choiceCount/maximum",keyword:"maximum",params:{comparison: "<=", limit: 64}};
-(vErrors ??= []).push(err154);
+const err146 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/choiceCount",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/choiceCount/maximum",keyword:"maximum",params:{comparison: "<=", limit: 64}};
+(vErrors ??= []).push(err146);
 errors++;
 }
 if(data183 < 2 || isNaN(data183)){
-const err155 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/choiceCount",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/choiceCount/minimum",keyword:"minimum",params:{comparison: ">=", limit: 2}};
-(vErrors ??= []).push(err155);
+const err147 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/choiceCount",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/choiceCount/minimum",keyword:"minimum",params:{comparison: ">=", limit: 2}};
+(vErrors ??= []).push(err147);
 errors++;
 }
 }
 }
 if(data181.activeRequestBias !== undefined){
-if(!(validate316(data181.activeRequestBias, {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/activeRequestBias",parentData:data181,parentDataProperty:"activeRequestBias",rootData}))){
-vErrors = vErrors === null ? validate316.errors : vErrors.concat(validate316.errors);
+if(!(validate322(data181.activeRequestBias, {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/activeRequestBias",parentData:data181,parentDataProperty:"activeRequestBias",rootData}))){
+vErrors = vErrors === null ? validate322.errors : vErrors.concat(validate322.errors);
 errors = vErrors.length;
 }
 }
 if(data181.minRingSize !== undefined){
-if(!(validate318(data181.minRingSize, {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/minRingSize",parentData:data181,parentDataProperty:"minRingSize",rootData}))){
-vErrors = vErrors === null ? validate318.errors : vErrors.concat(validate318.errors);
+if(!(validate324(data181.minRingSize, {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/minRingSize",parentData:data181,parentDataProperty:"minRingSize",rootData}))){
+vErrors = vErrors === null ? validate324.errors : vErrors.concat(validate324.errors);
 errors = vErrors.length;
 }
 }
 if(data181.maxRingSize !== undefined){
-if(!(validate318(data181.maxRingSize, {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/maxRingSize",parentData:data181,parentDataProperty:"maxRingSize",rootData}))){
-vErrors = vErrors === null ? validate318.errors : vErrors.concat(validate318.errors);
+if(!(validate324(data181.maxRingSize, {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/maxRingSize",parentData:data181,parentDataProperty:"maxRingSize",rootData}))){
+vErrors = vErrors === null ? validate324.errors : vErrors.concat(validate324.errors);
 errors = vErrors.length;
 }
 }
 if(data181.tableSize !== undefined){
 let data187 = data181.tableSize;
 if(!(((typeof data187 == "number") && (!(data187 % 1) && !isNaN(data187))) && (isFinite(data187)))){
-const err156 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/tableSize",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/tableSize/type",keyword:"type",params:{type: "integer"}};
-(vErrors ??= []).push(err156);
+const err148 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/tableSize",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/tableSize/type",keyword:"type",params:{type: "integer"}};
+(vErrors ??= []).push(err148);
 errors++;
 }
 if((typeof data187 == "number") && (isFinite(data187))){
 if(data187 > 5000011 || isNaN(data187)){
-const err157 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/tableSize",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/tableSize/maximum",keyword:"maximum",params:{comparison: "<=", limit: 5000011}};
-(vErrors ??= []).push(err157);
+const err149 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/tableSize",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/tableSize/maximum",keyword:"maximum",params:{comparison: "<=", limit: 5000011}};
+(vErrors ??= []).push(err149);
 errors++;
 }
 if(data187 < 2 || isNaN(data187)){
-const err158 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/tableSize",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/tableSize/minimum",keyword:"minimum",params:{comparison: ">=", limit: 2}};
-(vErrors ??= []).push(err158);
+const err150 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/tableSize",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/tableSize/minimum",keyword:"minimum",params:{comparison: ">=", limit: 2}};
+(vErrors ??= []).push(err150);
 errors++;
 }
 }
@@ -5195,19 +5205,19 @@ errors++;
 if(data181.hashBalanceFactor !== undefined){
 let data188 = data181.hashBalanceFactor;
 if(!(((typeof data188 == "number") && (!(data188 % 1) && !isNaN(data188))) && (isFinite(data188)))){
-const err159 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/hashBalanceFactor",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/hashBalanceFactor/type",keyword:"type",params:{type: "integer"}};
-(vErrors ??= []).push(err159);
+const err151 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/hashBalanceFactor",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/hashBalanceFactor/type",keyword:"type",params:{type: "integer"}};
+(vErrors ??= []).push(err151);
 errors++;
 }
 if((typeof data188 == "number") && (isFinite(data188))){
 if(data188 > 10000 || isNaN(data188)){
-const err160 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/hashBalanceFactor",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/hashBalanceFactor/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000}};
-(vErrors ??= []).push(err160);
+const err152 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/hashBalanceFactor",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/hashBalanceFactor/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000}};
+(vErrors ??= []).push(err152);
 errors++;
 }
 if(data188 < 0 || isNaN(data188)){
-const err161 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/hashBalanceFactor",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/hashBalanceFactor/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
-(vErrors ??= []).push(err161);
+const err153 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/hashBalanceFactor",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/hashBalanceFactor/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+(vErrors ??= []).push(err153);
 errors++;
 }
 }
@@ -5216,50 +5226,50 @@ if(data181.slowStart !== undefined){
 let data189 = data181.slowStart;
 if(data189 && typeof data189 == "object" && !Array.isArray(data189)){
 if(data189.window === undefined){
-const err162 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/slowStart",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/slowStart/required",keyword:"required",params:{missingProperty: "window"}};
-(vErrors ??= []).push(err162);
+const err154 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/slowStart",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/slowStart/required",keyword:"required",params:{missingProperty: "window"}};
+(vErrors ??= []).push(err154);
 errors++;
 }
 for(const key29 in data189){
 if(!(((key29 === "window") || (key29 === "aggression")) || (key29 === "minWeightPercent"))){
-const err163 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/slowStart",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/slowStart/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key29}};
-(vErrors ??= []).push(err163);
+const err155 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/slowStart",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/slowStart/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key29}};
+(vErrors ??= []).push(err155);
 errors++;
 }
 }
 if(data189.window !== undefined){
-if(!(validate28(data189.window, {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/slowStart/window",parentData:data189,parentDataProperty:"window",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+if(!(validate30(data189.window, {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/slowStart/window",parentData:data189,parentDataProperty:"window",rootData}))){
+vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
 errors = vErrors.length;
 }
 }
 if(data189.aggression !== undefined){
-if(!(validate316(data189.aggression, {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/slowStart/aggression",parentData:data189,parentDataProperty:"aggression",rootData}))){
-vErrors = vErrors === null ? validate316.errors : vErrors.concat(validate316.errors);
+if(!(validate322(data189.aggression, {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/slowStart/aggression",parentData:data189,parentDataProperty:"aggression",rootData}))){
+vErrors = vErrors === null ? validate322.errors : vErrors.concat(validate322.errors);
 errors = vErrors.length;
 }
 }
 if(data189.minWeightPercent !== undefined){
-if(!(validate102(data189.minWeightPercent, {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/slowStart/minWeightPercent",parentData:data189,parentDataProperty:"minWeightPercent",rootData}))){
-vErrors = vErrors === null ? validate102.errors : vErrors.concat(validate102.errors);
+if(!(validate108(data189.minWeightPercent, {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/slowStart/minWeightPercent",parentData:data189,parentDataProperty:"minWeightPercent",rootData}))){
+vErrors = vErrors === null ? validate108.errors : vErrors.concat(validate108.errors);
 errors = vErrors.length;
 }
 }
 } else {
-const err164 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/slowStart",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/slowStart/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err164);
+const err156 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/slowStart",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/slowStart/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err156);
 errors++;
 }
 }
 if(data181.panicPercent !== undefined){
-if(!(validate70(data181.panicPercent, {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/panicPercent",parentData:data181,parentDataProperty:"panicPercent",rootData}))){
-vErrors = vErrors === null ? validate70.errors : vErrors.concat(validate70.errors);
+if(!(validate76(data181.panicPercent, {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/panicPercent",parentData:data181,parentDataProperty:"panicPercent",rootData}))){
+vErrors = vErrors === null ? validate76.errors : vErrors.concat(validate76.errors);
 errors = vErrors.length;
 }
 }
 if(data181.overprovisioningFactor !== undefined){
-if(!(validate104(data181.overprovisioningFactor, {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/overprovisioningFactor",parentData:data181,parentDataProperty:"overprovisioningFactor",rootData}))){
-vErrors = vErrors === null ? validate104.errors : vErrors.concat(validate104.errors);
+if(!(validate110(data181.overprovisioningFactor, {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/overprovisioningFactor",parentData:data181,parentDataProperty:"overprovisioningFactor",rootData}))){
+vErrors = vErrors === null ? validate110.errors : vErrors.concat(validate110.errors);
 errors = vErrors.length;
 }
 }
@@ -5273,68 +5283,68 @@ if(data181.localityWeights !== undefined){
 let data196 = data181.localityWeights;
 if(data196 && typeof data196 == "object" && !Array.isArray(data196)){
 for(const key30 in data196){
-const _errs318 = errors;
+const _errs314 = errors;
 if(typeof key30 === "string"){
 if(!(formats4(key30))){
-const err165 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/localityWeights",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/localityWeights/propertyNames/format",keyword:"format",params:{format: "name"},propertyName:key30};
-(vErrors ??= []).push(err165);
+const err157 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/localityWeights",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/localityWeights/propertyNames/format",keyword:"format",params:{format: "name"},propertyName:key30};
+(vErrors ??= []).push(err157);
 errors++;
 }
 } else {
-const err166 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/localityWeights",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/localityWeights/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key30};
-(vErrors ??= []).push(err166);
+const err158 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/localityWeights",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/localityWeights/propertyNames/type",keyword:"type",params:{type: "string"},propertyName:key30};
+(vErrors ??= []).push(err158);
 errors++;
 }
-var valid64 = _errs318 === errors;
+var valid64 = _errs314 === errors;
 if(!valid64){
-const err167 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/localityWeights",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/localityWeights/propertyNames",keyword:"propertyNames",params:{propertyName: key30}};
-(vErrors ??= []).push(err167);
+const err159 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/localityWeights",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/localityWeights/propertyNames",keyword:"propertyNames",params:{propertyName: key30}};
+(vErrors ??= []).push(err159);
 errors++;
 }
 }
 for(const key31 in data196){
-if(!(validate193(data196[key31], {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/localityWeights/" + key31.replace(/~/g, "~0").replace(/\//g, "~1"),parentData:data196,parentDataProperty:key31,rootData}))){
-vErrors = vErrors === null ? validate193.errors : vErrors.concat(validate193.errors);
+if(!(validate199(data196[key31], {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/localityWeights/" + key31.replace(/~/g, "~0").replace(/\//g, "~1"),parentData:data196,parentDataProperty:key31,rootData}))){
+vErrors = vErrors === null ? validate199.errors : vErrors.concat(validate199.errors);
 errors = vErrors.length;
 }
 }
 } else {
-const err168 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/localityWeights",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/localityWeights/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err168);
+const err160 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/localityWeights",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/localityWeights/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err160);
 errors++;
 }
 }
 if(data181.zoneAware !== undefined){
 let data198 = data181.zoneAware;
-const _errs323 = errors;
+const _errs319 = errors;
 let valid66 = false;
-const _errs324 = errors;
+const _errs320 = errors;
 if(typeof data198 !== "boolean"){
-const err169 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/zoneAware",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/zoneAware/anyOf/0/type",keyword:"type",params:{type: "boolean"}};
-(vErrors ??= []).push(err169);
+const err161 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/zoneAware",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/zoneAware/anyOf/0/type",keyword:"type",params:{type: "boolean"}};
+(vErrors ??= []).push(err161);
 errors++;
 }
-var _valid5 = _errs324 === errors;
+var _valid5 = _errs320 === errors;
 valid66 = valid66 || _valid5;
 if(!valid66){
-const _errs326 = errors;
+const _errs322 = errors;
 if(data198 && typeof data198 == "object" && !Array.isArray(data198)){
 for(const key32 in data198){
 if(!(((key32 === "minClusterSize") || (key32 === "routingEnabledPercent")) || (key32 === "failTrafficOnPanic"))){
-const err170 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/zoneAware",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/zoneAware/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key32}};
-(vErrors ??= []).push(err170);
+const err162 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/zoneAware",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/zoneAware/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key32}};
+(vErrors ??= []).push(err162);
 errors++;
 }
 }
 if(data198.minClusterSize !== undefined){
-if(!(validate193(data198.minClusterSize, {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/zoneAware/minClusterSize",parentData:data198,parentDataProperty:"minClusterSize",rootData}))){
-vErrors = vErrors === null ? validate193.errors : vErrors.concat(validate193.errors);
+if(!(validate199(data198.minClusterSize, {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/zoneAware/minClusterSize",parentData:data198,parentDataProperty:"minClusterSize",rootData}))){
+vErrors = vErrors === null ? validate199.errors : vErrors.concat(validate199.errors);
 errors = vErrors.length;
 }
 }
 if(data198.routingEnabledPercent !== undefined){
-if(!(validate70(data198.routingEnabledPercent, {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/zoneAware/routingEnabledPercent",parentData:data198,parentDataProperty:"routingEnabledPercent",rootData}))){
-vErrors = vErrors === null ? validate70.errors : vErrors.concat(validate70.errors);
+if(!(validate76(data198.routingEnabledPercent, {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/zoneAware/routingEnabledPercent",parentData:data198,parentDataProperty:"routingEnabledPercent",rootData}))){
+vErrors = vErrors === null ? validate76.errors : vErrors.concat(validate76.errors);
 errors = vErrors.length;
 }
 }
@@ -5345,22 +5355,22 @@ errors = vErrors.length;
 }
 }
 } else {
-const err171 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/zoneAware",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/zoneAware/anyOf/1/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err171);
+const err163 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/zoneAware",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/zoneAware/anyOf/1/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err163);
 errors++;
 }
-var _valid5 = _errs326 === errors;
+var _valid5 = _errs322 === errors;
 valid66 = valid66 || _valid5;
 }
 if(!valid66){
-const err172 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/zoneAware",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/zoneAware/anyOf",keyword:"anyOf",params:{}};
-(vErrors ??= []).push(err172);
+const err164 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/zoneAware",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/zoneAware/anyOf",keyword:"anyOf",params:{}};
+(vErrors ??= []).push(err164);
 errors++;
 } else {
-errors = _errs323;
+errors = _errs319;
 if(vErrors !== null){
-if(_errs323){
-vErrors.length = _errs323;
+if(_errs319){
+vErrors.length = _errs319;
 } else {
 vErrors = null;
 }
@@ -5373,86 +5383,86 @@ if(Array.isArray(data202)){
 const len15 = data202.length;
 for(let i15=0; i15<len15; i15++){
 let data203 = data202[i15];
-const _errs335 = errors;
+const _errs331 = errors;
 let valid70 = false;
-const _errs336 = errors;
+const _errs332 = errors;
 if(Array.isArray(data203)){
 if(data203.length < 1){
-const err173 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/subsets/" + i15,schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/subsets/items/anyOf/0/minItems",keyword:"minItems",params:{limit: 1}};
-(vErrors ??= []).push(err173);
+const err165 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/subsets/" + i15,schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/subsets/items/anyOf/0/minItems",keyword:"minItems",params:{limit: 1}};
+(vErrors ??= []).push(err165);
 errors++;
 }
 const len16 = data203.length;
 for(let i16=0; i16<len16; i16++){
-if(!(validate31(data203[i16], {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/subsets/" + i15+"/" + i16,parentData:data203,parentDataProperty:i16,rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+if(!(validate33(data203[i16], {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/subsets/" + i15+"/" + i16,parentData:data203,parentDataProperty:i16,rootData}))){
+vErrors = vErrors === null ? validate33.errors : vErrors.concat(validate33.errors);
 errors = vErrors.length;
 }
 }
 } else {
-const err174 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/subsets/" + i15,schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/subsets/items/anyOf/0/type",keyword:"type",params:{type: "array"}};
-(vErrors ??= []).push(err174);
+const err166 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/subsets/" + i15,schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/subsets/items/anyOf/0/type",keyword:"type",params:{type: "array"}};
+(vErrors ??= []).push(err166);
 errors++;
 }
-var _valid6 = _errs336 === errors;
+var _valid6 = _errs332 === errors;
 valid70 = valid70 || _valid6;
 if(!valid70){
-const _errs339 = errors;
+const _errs335 = errors;
 if(data203 && typeof data203 == "object" && !Array.isArray(data203)){
 if(data203.keys === undefined){
-const err175 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/subsets/" + i15,schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/subsets/items/anyOf/1/required",keyword:"required",params:{missingProperty: "keys"}};
-(vErrors ??= []).push(err175);
+const err167 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/subsets/" + i15,schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/subsets/items/anyOf/1/required",keyword:"required",params:{missingProperty: "keys"}};
+(vErrors ??= []).push(err167);
 errors++;
 }
 for(const key33 in data203){
 if(!(((key33 === "keys") || (key33 === "fallback")) || (key33 === "fallbackKeys"))){
-const err176 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/subsets/" + i15,schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/subsets/items/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key33}};
-(vErrors ??= []).push(err176);
+const err168 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/subsets/" + i15,schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/subsets/items/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key33}};
+(vErrors ??= []).push(err168);
 errors++;
 }
 }
 if(data203.keys !== undefined){
-if(!(validate332(data203.keys, {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/subsets/" + i15+"/keys",parentData:data203,parentDataProperty:"keys",rootData}))){
-vErrors = vErrors === null ? validate332.errors : vErrors.concat(validate332.errors);
+if(!(validate338(data203.keys, {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/subsets/" + i15+"/keys",parentData:data203,parentDataProperty:"keys",rootData}))){
+vErrors = vErrors === null ? validate338.errors : vErrors.concat(validate338.errors);
 errors = vErrors.length;
 }
 }
 if(data203.fallback !== undefined){
 let data206 = data203.fallback;
 if(typeof data206 !== "string"){
-const err177 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/subsets/" + i15+"/fallback",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/subsets/items/anyOf/1/properties/fallback/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err177);
+const err169 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/subsets/" + i15+"/fallback",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/subsets/items/anyOf/1/properties/fallback/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err169);
 errors++;
 }
 if(!((((data206 === "none") || (data206 === "anyEndpoint")) || (data206 === "defaultSubset")) || (data206 === "keysSubset"))){
-const err178 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/subsets/" + i15+"/fallback",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/subsets/items/anyOf/1/properties/fallback/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.loadBalancing.properties.subsets.items.anyOf[1].properties.fallback.enum}};
-(vErrors ??= []).push(err178);
+const err170 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/subsets/" + i15+"/fallback",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/subsets/items/anyOf/1/properties/fallback/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.loadBalancing.properties.subsets.items.anyOf[1].properties.fallback.enum}};
+(vErrors ??= []).push(err170);
 errors++;
 }
 }
 if(data203.fallbackKeys !== undefined){
-if(!(validate332(data203.fallbackKeys, {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/subsets/" + i15+"/fallbackKeys",parentData:data203,parentDataProperty:"fallbackKeys",rootData}))){
-vErrors = vErrors === null ? validate332.errors : vErrors.concat(validate332.errors);
+if(!(validate338(data203.fallbackKeys, {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/subsets/" + i15+"/fallbackKeys",parentData:data203,parentDataProperty:"fallbackKeys",rootData}))){
+vErrors = vErrors === null ? validate338.errors : vErrors.concat(validate338.errors);
 errors = vErrors.length;
 }
 }
 } else {
-const err179 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/subsets/" + i15,schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/subsets/items/anyOf/1/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err179);
+const err171 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/subsets/" + i15,schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/subsets/items/anyOf/1/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err171);
 errors++;
 }
-var _valid6 = _errs339 === errors;
+var _valid6 = _errs335 === errors;
 valid70 = valid70 || _valid6;
 }
 if(!valid70){
-const err180 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/subsets/" + i15,schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/subsets/items/anyOf",keyword:"anyOf",params:{}};
-(vErrors ??= []).push(err180);
+const err172 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/subsets/" + i15,schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/subsets/items/anyOf",keyword:"anyOf",params:{}};
+(vErrors ??= []).push(err172);
 errors++;
 } else {
-errors = _errs335;
+errors = _errs331;
 if(vErrors !== null){
-if(_errs335){
-vErrors.length = _errs335;
+if(_errs331){
+vErrors.length = _errs331;
 } else {
 vErrors = null;
 }
@@ -5460,33 +5470,33 @@ vErrors = null;
 }
 }
 } else {
-const err181 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/subsets",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/subsets/type",keyword:"type",params:{type: "array"}};
-(vErrors ??= []).push(err181);
+const err173 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/subsets",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/subsets/type",keyword:"type",params:{type: "array"}};
+(vErrors ??= []).push(err173);
 errors++;
 }
 }
 if(data181.subsetFallback !== undefined){
 let data208 = data181.subsetFallback;
 if(typeof data208 !== "string"){
-const err182 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/subsetFallback",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/subsetFallback/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err182);
+const err174 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/subsetFallback",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/subsetFallback/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err174);
 errors++;
 }
 if(!(((data208 === "none") || (data208 === "anyEndpoint")) || (data208 === "defaultSubset"))){
-const err183 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/subsetFallback",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/subsetFallback/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.loadBalancing.properties.subsetFallback.enum}};
-(vErrors ??= []).push(err183);
+const err175 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/subsetFallback",schemaPath:"#/properties/clusters/items/properties/loadBalancing/properties/subsetFallback/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.loadBalancing.properties.subsetFallback.enum}};
+(vErrors ??= []).push(err175);
 errors++;
 }
 }
 if(data181.defaultSubset !== undefined){
-if(!(validate198(data181.defaultSubset, {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/defaultSubset",parentData:data181,parentDataProperty:"defaultSubset",rootData}))){
-vErrors = vErrors === null ? validate198.errors : vErrors.concat(validate198.errors);
+if(!(validate204(data181.defaultSubset, {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing/defaultSubset",parentData:data181,parentDataProperty:"defaultSubset",rootData}))){
+vErrors = vErrors === null ? validate204.errors : vErrors.concat(validate204.errors);
 errors = vErrors.length;
 }
 }
 } else {
-const err184 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err184);
+const err176 = {instancePath:instancePath+"/clusters/" + i12+"/loadBalancing",schemaPath:"#/properties/clusters/items/properties/loadBalancing/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err176);
 errors++;
 }
 }
@@ -5495,26 +5505,26 @@ let data210 = data152.connections;
 if(data210 && typeof data210 == "object" && !Array.isArray(data210)){
 for(const key34 in data210){
 if(!((key34 === "idleTimeout") || (key34 === "maxRequests"))){
-const err185 = {instancePath:instancePath+"/clusters/" + i12+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key34}};
-(vErrors ??= []).push(err185);
+const err177 = {instancePath:instancePath+"/clusters/" + i12+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key34}};
+(vErrors ??= []).push(err177);
 errors++;
 }
 }
 if(data210.idleTimeout !== undefined){
-if(!(validate28(data210.idleTimeout, {instancePath:instancePath+"/clusters/" + i12+"/connections/idleTimeout",parentData:data210,parentDataProperty:"idleTimeout",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+if(!(validate30(data210.idleTimeout, {instancePath:instancePath+"/clusters/" + i12+"/connections/idleTimeout",parentData:data210,parentDataProperty:"idleTimeout",rootData}))){
+vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
 errors = vErrors.length;
 }
 }
 if(data210.maxRequests !== undefined){
-if(!(validate34(data210.maxRequests, {instancePath:instancePath+"/clusters/" + i12+"/connections/maxRequests",parentData:data210,parentDataProperty:"maxRequests",rootData}))){
-vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+if(!(validate36(data210.maxRequests, {instancePath:instancePath+"/clusters/" + i12+"/connections/maxRequests",parentData:data210,parentDataProperty:"maxRequests",rootData}))){
+vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
 errors = vErrors.length;
 }
 }
 } else {
-const err186 = {instancePath:instancePath+"/clusters/" + i12+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err186);
+const err178 = {instancePath:instancePath+"/clusters/" + i12+"/connections",schemaPath:"#/properties/clusters/items/properties/connections/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err178);
 errors++;
 }
 }
@@ -5523,26 +5533,26 @@ let data213 = data152.http2;
 if(data213 && typeof data213 == "object" && !Array.isArray(data213)){
 for(const key35 in data213){
 if(!((key35 === "keepAliveInterval") || (key35 === "keepAliveTimeout"))){
-const err187 = {instancePath:instancePath+"/clusters/" + i12+"/http2",schemaPath:"#/properties/clusters/items/properties/http2/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key35}};
-(vErrors ??= []).push(err187);
+const err179 = {instancePath:instancePath+"/clusters/" + i12+"/http2",schemaPath:"#/properties/clusters/items/properties/http2/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key35}};
+(vErrors ??= []).push(err179);
 errors++;
 }
 }
 if(data213.keepAliveInterval !== undefined){
-if(!(validate28(data213.keepAliveInterval, {instancePath:instancePath+"/clusters/" + i12+"/http2/keepAliveInterval",parentData:data213,parentDataProperty:"keepAliveInterval",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+if(!(validate30(data213.keepAliveInterval, {instancePath:instancePath+"/clusters/" + i12+"/http2/keepAliveInterval",parentData:data213,parentDataProperty:"keepAliveInterval",rootData}))){
+vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
 errors = vErrors.length;
 }
 }
 if(data213.keepAliveTimeout !== undefined){
-if(!(validate28(data213.keepAliveTimeout, {instancePath:instancePath+"/clusters/" + i12+"/http2/keepAliveTimeout",parentData:data213,parentDataProperty:"keepAliveTimeout",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+if(!(validate30(data213.keepAliveTimeout, {instancePath:instancePath+"/clusters/" + i12+"/http2/keepAliveTimeout",parentData:data213,parentDataProperty:"keepAliveTimeout",rootData}))){
+vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
 errors = vErrors.length;
 }
 }
 } else {
-const err188 = {instancePath:instancePath+"/clusters/" + i12+"/http2",schemaPath:"#/properties/clusters/items/properties/http2/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err188);
+const err180 = {instancePath:instancePath+"/clusters/" + i12+"/http2",schemaPath:"#/properties/clusters/items/properties/http2/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err180);
 errors++;
 }
 }
@@ -5555,8 +5565,8 @@ let data217 = data216[i17];
 if(data217 && typeof data217 == "object" && !Array.isArray(data217)){
 for(const key36 in data217){
 if(!(func2.call(schema6.properties.clusters.items.properties.healthChecks.items.properties, key36))){
-const err189 = {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17,schemaPath:"#/properties/clusters/items/properties/healthChecks/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key36}};
-(vErrors ??= []).push(err189);
+const err181 = {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17,schemaPath:"#/properties/clusters/items/properties/healthChecks/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key36}};
+(vErrors ??= []).push(err181);
 errors++;
 }
 }
@@ -5564,51 +5574,51 @@ if(data217.http !== undefined){
 let data218 = data217.http;
 if(data218 && typeof data218 == "object" && !Array.isArray(data218)){
 if(data218.path === undefined){
-const err190 = {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/http",schemaPath:"#/properties/clusters/items/properties/healthChecks/items/properties/http/required",keyword:"required",params:{missingProperty: "path"}};
-(vErrors ??= []).push(err190);
+const err182 = {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/http",schemaPath:"#/properties/clusters/items/properties/healthChecks/items/properties/http/required",keyword:"required",params:{missingProperty: "path"}};
+(vErrors ??= []).push(err182);
 errors++;
 }
 for(const key37 in data218){
 if(!((((((key37 === "path") || (key37 === "host")) || (key37 === "method")) || (key37 === "headers")) || (key37 === "expectedStatuses")) || (key37 === "retriableStatuses"))){
-const err191 = {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/http",schemaPath:"#/properties/clusters/items/properties/healthChecks/items/properties/http/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key37}};
-(vErrors ??= []).push(err191);
+const err183 = {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/http",schemaPath:"#/properties/clusters/items/properties/healthChecks/items/properties/http/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key37}};
+(vErrors ??= []).push(err183);
 errors++;
 }
 }
 if(data218.path !== undefined){
-if(!(validate245(data218.path, {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/http/path",parentData:data218,parentDataProperty:"path",rootData}))){
-vErrors = vErrors === null ? validate245.errors : vErrors.concat(validate245.errors);
+if(!(validate251(data218.path, {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/http/path",parentData:data218,parentDataProperty:"path",rootData}))){
+vErrors = vErrors === null ? validate251.errors : vErrors.concat(validate251.errors);
 errors = vErrors.length;
 }
 }
 if(data218.host !== undefined){
-if(!(validate243(data218.host, {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/http/host",parentData:data218,parentDataProperty:"host",rootData}))){
-vErrors = vErrors === null ? validate243.errors : vErrors.concat(validate243.errors);
+if(!(validate249(data218.host, {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/http/host",parentData:data218,parentDataProperty:"host",rootData}))){
+vErrors = vErrors === null ? validate249.errors : vErrors.concat(validate249.errors);
 errors = vErrors.length;
 }
 }
 if(data218.method !== undefined){
 let data221 = data218.method;
 if(typeof data221 !== "string"){
-const err192 = {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/http/method",schemaPath:"#/properties/clusters/items/properties/healthChecks/items/properties/http/properties/method/type",keyword:"type",params:{type: "string"}};
-(vErrors ??= []).push(err192);
+const err184 = {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/http/method",schemaPath:"#/properties/clusters/items/properties/healthChecks/items/properties/http/properties/method/type",keyword:"type",params:{type: "string"}};
+(vErrors ??= []).push(err184);
 errors++;
 }
 if(!((((((((data221 === "GET") || (data221 === "HEAD")) || (data221 === "POST")) || (data221 === "PUT")) || (data221 === "DELETE")) || (data221 === "OPTIONS")) || (data221 === "TRACE")) || (data221 === "PATCH"))){
-const err193 = {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/http/method",schemaPath:"#/properties/clusters/items/properties/healthChecks/items/properties/http/properties/method/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.healthChecks.items.properties.http.properties.method.enum}};
-(vErrors ??= []).push(err193);
+const err185 = {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/http/method",schemaPath:"#/properties/clusters/items/properties/healthChecks/items/properties/http/properties/method/enum",keyword:"enum",params:{allowedValues: schema6.properties.clusters.items.properties.healthChecks.items.properties.http.properties.method.enum}};
+(vErrors ??= []).push(err185);
 errors++;
 }
 }
 if(data218.headers !== undefined){
-if(!(validate152(data218.headers, {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/http/headers",parentData:data218,parentDataProperty:"headers",rootData}))){
-vErrors = vErrors === null ? validate152.errors : vErrors.concat(validate152.errors);
+if(!(validate158(data218.headers, {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/http/headers",parentData:data218,parentDataProperty:"headers",rootData}))){
+vErrors = vErrors === null ? validate158.errors : vErrors.concat(validate158.errors);
 errors = vErrors.length;
 }
 }
 if(data218.expectedStatuses !== undefined){
-if(!(validate108(data218.expectedStatuses, {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/http/expectedStatuses",parentData:data218,parentDataProperty:"expectedStatuses",rootData}))){
-vErrors = vErrors === null ? validate108.errors : vErrors.concat(validate108.errors);
+if(!(validate114(data218.expectedStatuses, {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/http/expectedStatuses",parentData:data218,parentDataProperty:"expectedStatuses",rootData}))){
+vErrors = vErrors === null ? validate114.errors : vErrors.concat(validate114.errors);
 errors = vErrors.length;
 }
 }
@@ -5617,20 +5627,20 @@ let data224 = data218.retriableStatuses;
 if(Array.isArray(data224)){
 const len18 = data224.length;
 for(let i18=0; i18<len18; i18++){
-if(!(validate109(data224[i18], {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/http/retriableStatuses/" + i18,parentData:data224,parentDataProperty:i18,rootData}))){
-vErrors = vErrors === null ? validate109.errors : vErrors.concat(validate109.errors);
+if(!(validate115(data224[i18], {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/http/retriableStatuses/" + i18,parentData:data224,parentDataProperty:i18,rootData}))){
+vErrors = vErrors === null ? validate115.errors : vErrors.concat(validate115.errors);
 errors = vErrors.length;
 }
 }
 } else {
-const err194 = {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/http/retriableStatuses",schemaPath:"#/properties/clusters/items/properties/healthChecks/items/properties/http/properties/retriableStatuses/type",keyword:"type",params:{type: "array"}};
-(vErrors ??= []).push(err194);
+const err186 = {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/http/retriableStatuses",schemaPath:"#/properties/clusters/items/properties/healthChecks/items/properties/http/properties/retriableStatuses/type",keyword:"type",params:{type: "array"}};
+(vErrors ??= []).push(err186);
 errors++;
 }
 }
 } else {
-const err195 = {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/http",schemaPath:"#/properties/clusters/items/properties/healthChecks/items/properties/http/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err195);
+const err187 = {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/http",schemaPath:"#/properties/clusters/items/properties/healthChecks/items/properties/http/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err187);
 errors++;
 }
 }
@@ -5639,14 +5649,14 @@ let data226 = data217.tcp;
 if(data226 && typeof data226 == "object" && !Array.isArray(data226)){
 for(const key38 in data226){
 if(!((key38 === "send") || (key38 === "expect"))){
-const err196 = {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/tcp",schemaPath:"#/properties/clusters/items/properties/healthChecks/items/properties/tcp/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key38}};
-(vErrors ??= []).push(err196);
+const err188 = {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/tcp",schemaPath:"#/properties/clusters/items/properties/healthChecks/items/properties/tcp/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key38}};
+(vErrors ??= []).push(err188);
 errors++;
 }
 }
 if(data226.send !== undefined){
-if(!(validate346(data226.send, {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/tcp/send",parentData:data226,parentDataProperty:"send",rootData}))){
-vErrors = vErrors === null ? validate346.errors : vErrors.concat(validate346.errors);
+if(!(validate352(data226.send, {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/tcp/send",parentData:data226,parentDataProperty:"send",rootData}))){
+vErrors = vErrors === null ? validate352.errors : vErrors.concat(validate352.errors);
 errors = vErrors.length;
 }
 }
@@ -5655,20 +5665,20 @@ let data228 = data226.expect;
 if(Array.isArray(data228)){
 const len19 = data228.length;
 for(let i19=0; i19<len19; i19++){
-if(!(validate346(data228[i19], {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/tcp/expect/" + i19,parentData:data228,parentDataProperty:i19,rootData}))){
-vErrors = vErrors === null ? validate346.errors : vErrors.concat(validate346.errors);
+if(!(validate352(data228[i19], {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/tcp/expect/" + i19,parentData:data228,parentDataProperty:i19,rootData}))){
+vErrors = vErrors === null ? validate352.errors : vErrors.concat(validate352.errors);
 errors = vErrors.length;
 }
 }
 } else {
-const err197 = {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/tcp/expect",schemaPath:"#/properties/clusters/items/properties/healthChecks/items/properties/tcp/properties/expect/type",keyword:"type",params:{type: "array"}};
-(vErrors ??= []).push(err197);
+const err189 = {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/tcp/expect",schemaPath:"#/properties/clusters/items/properties/healthChecks/items/properties/tcp/properties/expect/type",keyword:"type",params:{type: "array"}};
+(vErrors ??= []).push(err189);
 errors++;
 }
 }
 } else {
-const err198 = {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/tcp",schemaPath:"#/properties/clusters/items/properties/healthChecks/items/properties/tcp/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err198);
+const err190 = {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/tcp",schemaPath:"#/properties/clusters/items/properties/healthChecks/items/properties/tcp/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err190);
 errors++;
 }
 }
@@ -5677,8 +5687,8 @@ let data230 = data217.grpc;
 if(data230 && typeof data230 == "object" && !Array.isArray(data230)){
 for(const key39 in data230){
 if(!((key39 === "service") || (key39 === "authority"))){
-const err199 = {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/grpc",schemaPath:"#/properties/clusters/items/properties/healthChecks/items/properties/grpc/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key39}};
-(vErrors ??= []).push(err199);
+const err191 = {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/grpc",schemaPath:"#/properties/clusters/items/properties/healthChecks/items/properties/grpc/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key39}};
+(vErrors ??= []).push(err191);
 errors++;
 }
 }
@@ -5689,86 +5699,86 @@ errors = vErrors.length;
 }
 }
 if(data230.authority !== undefined){
-if(!(validate243(data230.authority, {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/grpc/authority",parentData:data230,parentDataProperty:"authority",rootData}))){
-vErrors = vErrors === null ? validate243.errors : vErrors.concat(validate243.errors);
+if(!(validate249(data230.authority, {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/grpc/authority",parentData:data230,parentDataProperty:"authority",rootData}))){
+vErrors = vErrors === null ? validate249.errors : vErrors.concat(validate249.errors);
 errors = vErrors.length;
 }
 }
 } else {
-const err200 = {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/grpc",schemaPath:"#/properties/clusters/items/properties/healthChecks/items/properties/grpc/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err200);
+const err192 = {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/grpc",schemaPath:"#/properties/clusters/items/properties/healthChecks/items/properties/grpc/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err192);
 errors++;
 }
 }
 if(data217.interval !== undefined){
-if(!(validate28(data217.interval, {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/interval",parentData:data217,parentDataProperty:"interval",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+if(!(validate30(data217.interval, {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/interval",parentData:data217,parentDataProperty:"interval",rootData}))){
+vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
 errors = vErrors.length;
 }
 }
 if(data217.timeout !== undefined){
-if(!(validate28(data217.timeout, {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/timeout",parentData:data217,parentDataProperty:"timeout",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+if(!(validate30(data217.timeout, {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/timeout",parentData:data217,parentDataProperty:"timeout",rootData}))){
+vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
 errors = vErrors.length;
 }
 }
 if(data217.healthyThreshold !== undefined){
-if(!(validate84(data217.healthyThreshold, {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/healthyThreshold",parentData:data217,parentDataProperty:"healthyThreshold",rootData}))){
-vErrors = vErrors === null ? validate84.errors : vErrors.concat(validate84.errors);
+if(!(validate90(data217.healthyThreshold, {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/healthyThreshold",parentData:data217,parentDataProperty:"healthyThreshold",rootData}))){
+vErrors = vErrors === null ? validate90.errors : vErrors.concat(validate90.errors);
 errors = vErrors.length;
 }
 }
 if(data217.unhealthyThreshold !== undefined){
-if(!(validate84(data217.unhealthyThreshold, {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/unhealthyThreshold",parentData:data217,parentDataProperty:"unhealthyThreshold",rootData}))){
-vErrors = vErrors === null ? validate84.errors : vErrors.concat(validate84.errors);
+if(!(validate90(data217.unhealthyThreshold, {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/unhealthyThreshold",parentData:data217,parentDataProperty:"unhealthyThreshold",rootData}))){
+vErrors = vErrors === null ? validate90.errors : vErrors.concat(validate90.errors);
 errors = vErrors.length;
 }
 }
 if(data217.jitter !== undefined){
-if(!(validate28(data217.jitter, {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/jitter",parentData:data217,parentDataProperty:"jitter",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+if(!(validate30(data217.jitter, {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/jitter",parentData:data217,parentDataProperty:"jitter",rootData}))){
+vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
 errors = vErrors.length;
 }
 }
 if(data217.jitterPercent !== undefined){
-if(!(validate70(data217.jitterPercent, {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/jitterPercent",parentData:data217,parentDataProperty:"jitterPercent",rootData}))){
-vErrors = vErrors === null ? validate70.errors : vErrors.concat(validate70.errors);
+if(!(validate76(data217.jitterPercent, {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/jitterPercent",parentData:data217,parentDataProperty:"jitterPercent",rootData}))){
+vErrors = vErrors === null ? validate76.errors : vErrors.concat(validate76.errors);
 errors = vErrors.length;
 }
 }
 if(data217.initialJitter !== undefined){
-if(!(validate28(data217.initialJitter, {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/initialJitter",parentData:data217,parentDataProperty:"initialJitter",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+if(!(validate30(data217.initialJitter, {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/initialJitter",parentData:data217,parentDataProperty:"initialJitter",rootData}))){
+vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
 errors = vErrors.length;
 }
 }
 if(data217.noTrafficInterval !== undefined){
-if(!(validate28(data217.noTrafficInterval, {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/noTrafficInterval",parentData:data217,parentDataProperty:"noTrafficInterval",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+if(!(validate30(data217.noTrafficInterval, {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/noTrafficInterval",parentData:data217,parentDataProperty:"noTrafficInterval",rootData}))){
+vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
 errors = vErrors.length;
 }
 }
 if(data217.noTrafficHealthyInterval !== undefined){
-if(!(validate28(data217.noTrafficHealthyInterval, {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/noTrafficHealthyInterval",parentData:data217,parentDataProperty:"noTrafficHealthyInterval",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+if(!(validate30(data217.noTrafficHealthyInterval, {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/noTrafficHealthyInterval",parentData:data217,parentDataProperty:"noTrafficHealthyInterval",rootData}))){
+vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
 errors = vErrors.length;
 }
 }
 if(data217.unhealthyInterval !== undefined){
-if(!(validate28(data217.unhealthyInterval, {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/unhealthyInterval",parentData:data217,parentDataProperty:"unhealthyInterval",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+if(!(validate30(data217.unhealthyInterval, {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/unhealthyInterval",parentData:data217,parentDataProperty:"unhealthyInterval",rootData}))){
+vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
 errors = vErrors.length;
 }
 }
 if(data217.unhealthyEdgeInterval !== undefined){
-if(!(validate28(data217.unhealthyEdgeInterval, {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/unhealthyEdgeInterval",parentData:data217,parentDataProperty:"unhealthyEdgeInterval",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+if(!(validate30(data217.unhealthyEdgeInterval, {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/unhealthyEdgeInterval",parentData:data217,parentDataProperty:"unhealthyEdgeInterval",rootData}))){
+vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
 errors = vErrors.length;
 }
 }
 if(data217.healthyEdgeInterval !== undefined){
-if(!(validate28(data217.healthyEdgeInterval, {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/healthyEdgeInterval",parentData:data217,parentDataProperty:"healthyEdgeInterval",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+if(!(validate30(data217.healthyEdgeInterval, {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/healthyEdgeInterval",parentData:data217,parentDataProperty:"healthyEdgeInterval",rootData}))){
+vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
 errors = vErrors.length;
 }
 }
@@ -5779,8 +5789,8 @@ errors = vErrors.length;
 }
 }
 if(data217.eventLog !== undefined){
-if(!(validate31(data217.eventLog, {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/eventLog",parentData:data217,parentDataProperty:"eventLog",rootData}))){
-vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+if(!(validate33(data217.eventLog, {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17+"/eventLog",parentData:data217,parentDataProperty:"eventLog",rootData}))){
+vErrors = vErrors === null ? validate33.errors : vErrors.concat(validate33.errors);
 errors = vErrors.length;
 }
 }
@@ -5791,14 +5801,14 @@ errors = vErrors.length;
 }
 }
 } else {
-const err201 = {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17,schemaPath:"#/properties/clusters/items/properties/healthChecks/items/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err201);
+const err193 = {instancePath:instancePath+"/clusters/" + i12+"/healthChecks/" + i17,schemaPath:"#/properties/clusters/items/properties/healthChecks/items/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err193);
 errors++;
 }
 }
 } else {
-const err202 = {instancePath:instancePath+"/clusters/" + i12+"/healthChecks",schemaPath:"#/properties/clusters/items/properties/healthChecks/type",keyword:"type",params:{type: "array"}};
-(vErrors ??= []).push(err202);
+const err194 = {instancePath:instancePath+"/clusters/" + i12+"/healthChecks",schemaPath:"#/properties/clusters/items/properties/healthChecks/type",keyword:"type",params:{type: "array"}};
+(vErrors ??= []).push(err194);
 errors++;
 }
 }
@@ -5807,38 +5817,38 @@ let data248 = data152.outlierDetection;
 if(data248 && typeof data248 == "object" && !Array.isArray(data248)){
 for(const key40 in data248){
 if(!(func2.call(schema6.properties.clusters.items.properties.outlierDetection.properties, key40))){
-const err203 = {instancePath:instancePath+"/clusters/" + i12+"/outlierDetection",schemaPath:"#/properties/clusters/items/properties/outlierDetection/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key40}};
-(vErrors ??= []).push(err203);
+const err195 = {instancePath:instancePath+"/clusters/" + i12+"/outlierDetection",schemaPath:"#/properties/clusters/items/properties/outlierDetection/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key40}};
+(vErrors ??= []).push(err195);
 errors++;
 }
 }
 if(data248.interval !== undefined){
-if(!(validate28(data248.interval, {instancePath:instancePath+"/clusters/" + i12+"/outlierDetection/interval",parentData:data248,parentDataProperty:"interval",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+if(!(validate30(data248.interval, {instancePath:instancePath+"/clusters/" + i12+"/outlierDetection/interval",parentData:data248,parentDataProperty:"interval",rootData}))){
+vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
 errors = vErrors.length;
 }
 }
 if(data248.baseEjectionTime !== undefined){
-if(!(validate28(data248.baseEjectionTime, {instancePath:instancePath+"/clusters/" + i12+"/outlierDetection/baseEjectionTime",parentData:data248,parentDataProperty:"baseEjectionTime",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+if(!(validate30(data248.baseEjectionTime, {instancePath:instancePath+"/clusters/" + i12+"/outlierDetection/baseEjectionTime",parentData:data248,parentDataProperty:"baseEjectionTime",rootData}))){
+vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
 errors = vErrors.length;
 }
 }
 if(data248.maxEjectionTime !== undefined){
-if(!(validate28(data248.maxEjectionTime, {instancePath:instancePath+"/clusters/" + i12+"/outlierDetection/maxEjectionTime",parentData:data248,parentDataProperty:"maxEjectionTime",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+if(!(validate30(data248.maxEjectionTime, {instancePath:instancePath+"/clusters/" + i12+"/outlierDetection/maxEjectionTime",parentData:data248,parentDataProperty:"maxEjectionTime",rootData}))){
+vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
 errors = vErrors.length;
 }
 }
 if(data248.maxEjectionTimeJitter !== undefined){
-if(!(validate28(data248.maxEjectionTimeJitter, {instancePath:instancePath+"/clusters/" + i12+"/outlierDetection/maxEjectionTimeJitter",parentData:data248,parentDataProperty:"maxEjectionTimeJitter",rootData}))){
-vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+if(!(validate30(data248.maxEjectionTimeJitter, {instancePath:instancePath+"/clusters/" + i12+"/outlierDetection/maxEjectionTimeJitter",parentData:data248,parentDataProperty:"maxEjectionTimeJitter",rootData}))){
+vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
 errors = vErrors.length;
 }
 }
 if(data248.maxEjectionPercent !== undefined){
-if(!(validate70(data248.maxEjectionPercent, {instancePath:instancePath+"/clusters/" + i12+"/outlierDetection/maxEjectionPercent",parentData:data248,parentDataProperty:"maxEjectionPercent",rootData}))){
-vErrors = vErrors === null ? validate70.errors : vErrors.concat(validate70.errors);
+if(!(validate76(data248.maxEjectionPercent, {instancePath:instancePath+"/clusters/" + i12+"/outlierDetection/maxEjectionPercent",parentData:data248,parentDataProperty:"maxEjectionPercent",rootData}))){
+vErrors = vErrors === null ? validate76.errors : vErrors.concat(validate76.errors);
 errors = vErrors.length;
 }
 }
@@ -5849,38 +5859,38 @@ errors = vErrors.length;
 }
 }
 if(data248.consecutive5xx !== undefined){
-if(!(validate34(data248.consecutive5xx, {instancePath:instancePath+"/clusters/" + i12+"/outlierDetection/consecutive5xx",parentData:data248,parentDataProperty:"consecutive5xx",rootData}))){
-vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+if(!(validate36(data248.consecutive5xx, {instancePath:instancePath+"/clusters/" + i12+"/outlierDetection/consecutive5xx",parentData:data248,parentDataProperty:"consecutive5xx",rootData}))){
+vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
 errors = vErrors.length;
 }
 }
 if(data248.enforcingConsecutive5xxPercent !== undefined){
-if(!(validate70(data248.enforcingConsecutive5xxPercent, {instancePath:instancePath+"/clusters/" + i12+"/outlierDetection/enforcingConsecutive5xxPercent",parentData:data248,parentDataProperty:"enforcingConsecutive5xxPercent",rootData}))){
-vErrors = vErrors === null ? validate70.errors : vErrors.concat(validate70.errors);
+if(!(validate76(data248.enforcingConsecutive5xxPercent, {instancePath:instancePath+"/clusters/" + i12+"/outlierDetection/enforcingConsecutive5xxPercent",parentData:data248,parentDataProperty:"enforcingConsecutive5xxPercent",rootData}))){
+vErrors = vErrors === null ? validate76.errors : vErrors.concat(validate76.errors);
 errors = vErrors.length;
 }
 }
 if(data248.consecutiveGatewayFailure !== undefined){
-if(!(validate34(data248.consecutiveGatewayFailure, {instancePath:instancePath+"/clusters/" + i12+"/outlierDetection/consecutiveGatewayFailure",parentData:data248,parentDataProperty:"consecutiveGatewayFailure",rootData}))){
-vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+if(!(validate36(data248.consecutiveGatewayFailure, {instancePath:instancePath+"/clusters/" + i12+"/outlierDetection/consecutiveGatewayFailure",parentData:data248,parentDataProperty:"consecutiveGatewayFailure",rootData}))){
+vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
 errors = vErrors.length;
 }
 }
 if(data248.enforcingConsecutiveGatewayFailurePercent !== undefined){
-if(!(validate70(data248.enforcingConsecutiveGatewayFailurePercent, {instancePath:instancePath+"/clusters/" + i12+"/outlierDetection/enforcingConsecutiveGatewayFailurePercent",parentData:data248,parentDataProperty:"enforcingConsecutiveGatewayFailurePercent",rootData}))){
-vErrors = vErrors === null ? validate70.errors : vErrors.concat(validate70.errors);
+if(!(validate76(data248.enforcingConsecutiveGatewayFailurePercent, {instancePath:instancePath+"/clusters/" + i12+"/outlierDetection/enforcingConsecutiveGatewayFailurePercent",parentData:data248,parentDataProperty:"enforcingConsecutiveGatewayFailurePercent",rootData}))){
+vErrors = vErrors === null ? validate76.errors : vErrors.concat(validate76.errors);
 errors = vErrors.length;
 }
 }
 if(data248.consecutiveLocalOriginFailure !== undefined){
-if(!(validate34(data248.consecutiveLocalOriginFailure, {instancePath:instancePath+"/clusters/" + i12+"/outlierDetection/consecutiveLocalOriginFailure",parentData:data248,parentDataProperty:"consecutiveLocalOriginFailure",rootData}))){
-vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+if(!(validate36(data248.consecutiveLocalOriginFailure, {instancePath:instancePath+"/clusters/" + i12+"/outlierDetection/consecutiveLocalOriginFailure",parentData:data248,parentDataProperty:"consecutiveLocalOriginFailure",rootData}))){
+vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
 errors = vErrors.length;
 }
 }
 if(data248.enforcingConsecutiveLocalOriginFailurePercent !== undefined){
-if(!(validate70(data248.enforcingConsecutiveLocalOriginFailurePercent, {instancePath:instancePath+"/clusters/" + i12+"/outlierDetection/enforcingConsecutiveLocalOriginFailurePercent",parentData:data248,parentDataProperty:"enforcingConsecutiveLocalOriginFailurePercent",rootData}))){
-vErrors = vErrors === null ? validate70.errors : vErrors.concat(validate70.errors);
+if(!(validate76(data248.enforcingConsecutiveLocalOriginFailurePercent, {instancePath:instancePath+"/clusters/" + i12+"/outlierDetection/enforcingConsecutiveLocalOriginFailurePercent",parentData:data248,parentDataProperty:"enforcingConsecutiveLocalOriginFailurePercent",rootData}))){
+vErrors = vErrors === null ? validate76.errors : vErrors.concat(validate76.errors);
 errors = vErrors.length;
 }
 }
@@ -5895,20 +5905,20 @@ let data262 = data248.successRate;
 if(data262 && typeof data262 == "object" && !Array.isArray(data262)){
 for(const key41 in data262){
 if(!(((((key41 === "minimumHosts") || (key41 === "requestVolume")) || (key41 === "stdevFactor")) || (key41 === "enforcingPercent")) || (key41 === "enforcingLocalOriginPercent"))){
-const err204 = {instancePath:instancePath+"/clusters/" + i12+"/outlierDetection/successRate",schemaPath:"#/properties/clusters/items/properties/outlierDetection/properties/successRate/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key41}};
-(vErrors ??= []).push(err204);
+const err196 = {instancePath:instancePath+"/clusters/" + i12+"/outlierDetection/successRate",schemaPath:"#/properties/clusters/items/properties/outlierDetection/properties/successRate/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key41}};
+(vErrors ??= []).push(err196);
 errors++;
 }
 }
 if(data262.minimumHosts !== undefined){
-if(!(validate34(data262.minimumHosts, {instancePath:instancePath+"/clusters/" + i12+"/outlierDetection/successRate/minimumHosts",parentData:data262,parentDataProperty:"minimumHosts",rootData}))){
-vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+if(!(validate36(data262.minimumHosts, {instancePath:instancePath+"/clusters/" + i12+"/outlierDetection/successRate/minimumHosts",parentData:data262,parentDataProperty:"minimumHosts",rootData}))){
+vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
 errors = vErrors.length;
 }
 }
 if(data262.requestVolume !== undefined){
-if(!(validate34(data262.requestVolume, {instancePath:instancePath+"/clusters/" + i12+"/outlierDetection/successRate/requestVolume",parentData:data262,parentDataProperty:"requestVolume",rootData}))){
-vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+if(!(validate36(data262.requestVolume, {instancePath:instancePath+"/clusters/" + i12+"/outlierDetection/successRate/requestVolume",parentData:data262,parentDataProperty:"requestVolume",rootData}))){
+vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
 errors = vErrors.length;
 }
 }
@@ -5916,36 +5926,36 @@ if(data262.stdevFactor !== undefined){
 let data265 = data262.stdevFactor;
 if((typeof data265 == "number") && (isFinite(data265))){
 if(data265 > 1000 || isNaN(data265)){
-const err205 = {instancePath:instancePath+"/clusters/" + i12+"/outlierDetection/successRate/stdevFactor",schemaPath:"#/properties/clusters/items/properties/outlierDetection/properties/successRate/properties/stdevFactor/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000}};
-(vErrors ??= []).push(err205);
+const err197 = {instancePath:instancePath+"/clusters/" + i12+"/outlierDetection/successRate/stdevFactor",schemaPath:"#/properties/clusters/items/properties/outlierDetection/properties/successRate/properties/stdevFactor/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000}};
+(vErrors ??= []).push(err197);
 errors++;
 }
 if(data265 < 0 || isNaN(data265)){
-const err206 = {instancePath:instancePath+"/clusters/" + i12+"/outlierDetection/successRate/stdevFactor",schemaPath:"#/properties/clusters/items/properties/outlierDetection/properties/successRate/properties/stdevFactor/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
-(vErrors ??= []).push(err206);
+const err198 = {instancePath:instancePath+"/clusters/" + i12+"/outlierDetection/successRate/stdevFactor",schemaPath:"#/properties/clusters/items/properties/outlierDetection/properties/successRate/properties/stdevFactor/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0}};
+(vErrors ??= []).push(err198);
 errors++;
 }
 } else {
-const err207 = {instancePath:instancePath+"/clusters/" + i12+"/outlierDetection/successRate/stdevFactor",schemaPath:"#/properties/clusters/items/properties/outlierDetection/properties/successRate/properties/stdevFactor/type",keyword:"type",params:{type: "number"}};
-(vErrors ??= []).push(err207);
+const err199 = {instancePath:instancePath+"/clusters/" + i12+"/outlierDetection/successRate/stdevFactor",schemaPath:"#/properties/clusters/items/properties/outlierDetection/properties/successRate/properties/stdevFactor/type",keyword:"type",params:{type: "number"}};
+(vErrors ??= []).push(err199);
 errors++;
 }
 }
 if(data262.enforcingPercent !== undefined){
-if(!(validate70(data262.enforcingPercent, {instancePath:instancePath+"/clusters/" + i12+"/outlierDetection/successRate/enforcingPercent",parentData:data262,parentDataProperty:"enforcingPercent",rootData}))){
-vErrors = vErrors === null ? validate70.errors : vErrors.concat(validate70.errors);
+if(!(validate76(data262.enforcingPercent, {instancePath:instancePath+"/clusters/" + i12+"/outlierDetection/successRate/enforcingPercent",parentData:data262,parentDataProperty:"enforcingPercent",rootData}))){
+vErrors = vErrors === null ? validate76.errors : vErrors.concat(validate76.errors);
 errors = vErrors.length;
 }
 }
 if(data262.enforcingLocalOriginPercent !== undefined){
-if(!(validate70(data262.enforcingLocalOriginPercent, {instancePath:instancePath+"/clusters/" + i12+"/outlierDetection/successRate/enforcingLocalOriginPercent",parentData:data262,parentDataProperty:"enforcingLocalOriginPercent",rootData}))){
-vErrors = vErrors === null ? validate70.errors : vErrors.concat(validate70.errors);
+if(!(validate76(data262.enforcingLocalOriginPercent, {instancePath:instancePath+"/clusters/" + i12+"/outlierDetection/successRate/enforcingLocalOriginPercent",parentData:data262,parentDataProperty:"enforcingLocalOriginPercent",rootData}))){
+vErrors = vErrors === null ? validate76.errors : vErrors.concat(validate76.errors);
 errors = vErrors.length;
 }
 }
 } else {
-const err208 = {instancePath:instancePath+"/clusters/" + i12+"/outlierDetection/successRate",schemaPath:"#/properties/clusters/items/properties/outlierDetection/properties/successRate/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err208);
+const err200 = {instancePath:instancePath+"/clusters/" + i12+"/outlierDetection/successRate",schemaPath:"#/properties/clusters/items/properties/outlierDetection/properties/successRate/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err200);
 errors++;
 }
 }
@@ -5954,44 +5964,44 @@ let data268 = data248.failurePercentage;
 if(data268 && typeof data268 == "object" && !Array.isArray(data268)){
 for(const key42 in data268){
 if(!(((((key42 === "threshold") || (key42 === "minimumHosts")) || (key42 === "requestVolume")) || (key42 === "enforcingPercent")) || (key42 === "enforcingLocalOriginPercent"))){
-const err209 = {instancePath:instancePath+"/clusters/" + i12+"/outlierDetection/failurePercentage",schemaPath:"#/properties/clusters/items/properties/outlierDetection/properties/failurePercentage/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key42}};
-(vErrors ??= []).push(err209);
+const err201 = {instancePath:instancePath+"/clusters/" + i12+"/outlierDetection/failurePercentage",schemaPath:"#/properties/clusters/items/properties/outlierDetection/properties/failurePercentage/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key42}};
+(vErrors ??= []).push(err201);
 errors++;
 }
 }
 if(data268.threshold !== undefined){
-if(!(validate70(data268.threshold, {instancePath:instancePath+"/clusters/" + i12+"/outlierDetection/failurePercentage/threshold",parentData:data268,parentDataProperty:"threshold",rootData}))){
-vErrors = vErrors === null ? validate70.errors : vErrors.concat(validate70.errors);
+if(!(validate76(data268.threshold, {instancePath:instancePath+"/clusters/" + i12+"/outlierDetection/failurePercentage/threshold",parentData:data268,parentDataProperty:"threshold",rootData}))){
+vErrors = vErrors === null ? validate76.errors : vErrors.concat(validate76.errors);
 errors = vErrors.length;
 }
 }
 if(data268.minimumHosts !== undefined){
-if(!(validate34(data268.minimumHosts, {instancePath:instancePath+"/clusters/" + i12+"/outlierDetection/failurePercentage/minimumHosts",parentData:data268,parentDataProperty:"minimumHosts",rootData}))){
-vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+if(!(validate36(data268.minimumHosts, {instancePath:instancePath+"/clusters/" + i12+"/outlierDetection/failurePercentage/minimumHosts",parentData:data268,parentDataProperty:"minimumHosts",rootData}))){
+vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
 errors = vErrors.length;
 }
 }
 if(data268.requestVolume !== undefined){
-if(!(validate34(data268.requestVolume, {instancePath:instancePath+"/clusters/" + i12+"/outlierDetection/failurePercentage/requestVolume",parentData:data268,parentDataProperty:"requestVolume",rootData}))){
-vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+if(!(validate36(data268.requestVolume, {instancePath:instancePath+"/clusters/" + i12+"/outlierDetection/failurePercentage/requestVolume",parentData:data268,parentDataProperty:"requestVolume",rootData}))){
+vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
 errors = vErrors.length;
 }
 }
 if(data268.enforcingPercent !== undefined){
-if(!(validate70(data268.enforcingPercent, {instancePath:instancePath+"/clusters/" + i12+"/outlierDetection/failurePercentage/enforcingPercent",parentData:data268,parentDataProperty:"enforcingPercent",rootData}))){
-vErrors = vErrors === null ? validate70.errors : vErrors.concat(validate70.errors);
+if(!(validate76(data268.enforcingPercent, {instancePath:instancePath+"/clusters/" + i12+"/outlierDetection/failurePercentage/enforcingPercent",parentData:data268,parentDataProperty:"enforcingPercent",rootData}))){
+vErrors = vErrors === null ? validate76.errors : vErrors.concat(validate76.errors);
 errors = vErrors.length;
 }
 }
 if(data268.enforcingLocalOriginPercent !== undefined){
-if(!(validate70(data268.enforcingLocalOriginPercent, {instancePath:instancePath+"/clusters/" + i12+"/outlierDetection/failurePercentage/enforcingLocalOriginPercent",parentData:data268,parentDataProperty:"enforcingLocalOriginPercent",rootData}))){
-vErrors = vErrors === null ? validate70.errors : vErrors.concat(validate70.errors);
+if(!(validate76(data268.enforcingLocalOriginPercent, {instancePath:instancePath+"/clusters/" + i12+"/outlierDetection/failurePercentage/enforcingLocalOriginPercent",parentData:data268,parentDataProperty:"enforcingLocalOriginPercent",rootData}))){
+vErrors = vErrors === null ? validate76.errors : vErrors.concat(validate76.errors);
 errors = vErrors.length;
 }
 }
 } else {
-const err210 = {instancePath:instancePath+"/clusters/" + i12+"/outlierDetection/failurePercentage",schemaPath:"#/properties/clusters/items/properties/outlierDetection/properties/failurePercentage/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err210);
+const err202 = {instancePath:instancePath+"/clusters/" + i12+"/outlierDetection/failurePercentage",schemaPath:"#/properties/clusters/items/properties/outlierDetection/properties/failurePercentage/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err202);
 errors++;
 }
 }
@@ -6008,8 +6018,8 @@ errors = vErrors.length;
 }
 }
 } else {
-const err211 = {instancePath:instancePath+"/clusters/" + i12+"/outlierDetection",schemaPath:"#/properties/clusters/items/properties/outlierDetection/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err211);
+const err203 = {instancePath:instancePath+"/clusters/" + i12+"/outlierDetection",schemaPath:"#/properties/clusters/items/properties/outlierDetection/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err203);
 errors++;
 }
 }
@@ -6018,38 +6028,38 @@ let data276 = data152.circuitBreakers;
 if(data276 && typeof data276 == "object" && !Array.isArray(data276)){
 for(const key43 in data276){
 if(!(((((((key43 === "maxConnections") || (key43 === "maxPendingRequests")) || (key43 === "maxRequests")) || (key43 === "maxRetries")) || (key43 === "retryBudget")) || (key43 === "perHost")) || (key43 === "high"))){
-const err212 = {instancePath:instancePath+"/clusters/" + i12+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key43}};
-(vErrors ??= []).push(err212);
+const err204 = {instancePath:instancePath+"/clusters/" + i12+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key43}};
+(vErrors ??= []).push(err204);
 errors++;
 }
 }
 if(data276.maxConnections !== undefined){
-if(!(validate34(data276.maxConnections, {instancePath:instancePath+"/clusters/" + i12+"/circuitBreakers/maxConnections",parentData:data276,parentDataProperty:"maxConnections",rootData}))){
-vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+if(!(validate36(data276.maxConnections, {instancePath:instancePath+"/clusters/" + i12+"/circuitBreakers/maxConnections",parentData:data276,parentDataProperty:"maxConnections",rootData}))){
+vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
 errors = vErrors.length;
 }
 }
 if(data276.maxPendingRequests !== undefined){
-if(!(validate34(data276.maxPendingRequests, {instancePath:instancePath+"/clusters/" + i12+"/circuitBreakers/maxPendingRequests",parentData:data276,parentDataProperty:"maxPendingRequests",rootData}))){
-vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+if(!(validate36(data276.maxPendingRequests, {instancePath:instancePath+"/clusters/" + i12+"/circuitBreakers/maxPendingRequests",parentData:data276,parentDataProperty:"maxPendingRequests",rootData}))){
+vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
 errors = vErrors.length;
 }
 }
 if(data276.maxRequests !== undefined){
-if(!(validate34(data276.maxRequests, {instancePath:instancePath+"/clusters/" + i12+"/circuitBreakers/maxRequests",parentData:data276,parentDataProperty:"maxRequests",rootData}))){
-vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+if(!(validate36(data276.maxRequests, {instancePath:instancePath+"/clusters/" + i12+"/circuitBreakers/maxRequests",parentData:data276,parentDataProperty:"maxRequests",rootData}))){
+vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
 errors = vErrors.length;
 }
 }
 if(data276.maxRetries !== undefined){
-if(!(validate34(data276.maxRetries, {instancePath:instancePath+"/clusters/" + i12+"/circuitBreakers/maxRetries",parentData:data276,parentDataProperty:"maxRetries",rootData}))){
-vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+if(!(validate36(data276.maxRetries, {instancePath:instancePath+"/clusters/" + i12+"/circuitBreakers/maxRetries",parentData:data276,parentDataProperty:"maxRetries",rootData}))){
+vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
 errors = vErrors.length;
 }
 }
 if(data276.retryBudget !== undefined){
-if(!(validate394(data276.retryBudget, {instancePath:instancePath+"/clusters/" + i12+"/circuitBreakers/retryBudget",parentData:data276,parentDataProperty:"retryBudget",rootData}))){
-vErrors = vErrors === null ? validate394.errors : vErrors.concat(validate394.errors);
+if(!(validate400(data276.retryBudget, {instancePath:instancePath+"/clusters/" + i12+"/circuitBreakers/retryBudget",parentData:data276,parentDataProperty:"retryBudget",rootData}))){
+vErrors = vErrors === null ? validate400.errors : vErrors.concat(validate400.errors);
 errors = vErrors.length;
 }
 }
@@ -6058,26 +6068,26 @@ let data282 = data276.perHost;
 if(data282 && typeof data282 == "object" && !Array.isArray(data282)){
 for(const key44 in data282){
 if(!((key44 === "maxConnections") || (key44 === "maxRequests"))){
-const err213 = {instancePath:instancePath+"/clusters/" + i12+"/circuitBreakers/perHost",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/perHost/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key44}};
-(vErrors ??= []).push(err213);
+const err205 = {instancePath:instancePath+"/clusters/" + i12+"/circuitBreakers/perHost",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/perHost/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key44}};
+(vErrors ??= []).push(err205);
 errors++;
 }
 }
 if(data282.maxConnections !== undefined){
-if(!(validate34(data282.maxConnections, {instancePath:instancePath+"/clusters/" + i12+"/circuitBreakers/perHost/maxConnections",parentData:data282,parentDataProperty:"maxConnections",rootData}))){
-vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+if(!(validate36(data282.maxConnections, {instancePath:instancePath+"/clusters/" + i12+"/circuitBreakers/perHost/maxConnections",parentData:data282,parentDataProperty:"maxConnections",rootData}))){
+vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
 errors = vErrors.length;
 }
 }
 if(data282.maxRequests !== undefined){
-if(!(validate34(data282.maxRequests, {instancePath:instancePath+"/clusters/" + i12+"/circuitBreakers/perHost/maxRequests",parentData:data282,parentDataProperty:"maxRequests",rootData}))){
-vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+if(!(validate36(data282.maxRequests, {instancePath:instancePath+"/clusters/" + i12+"/circuitBreakers/perHost/maxRequests",parentData:data282,parentDataProperty:"maxRequests",rootData}))){
+vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
 errors = vErrors.length;
 }
 }
 } else {
-const err214 = {instancePath:instancePath+"/clusters/" + i12+"/circuitBreakers/perHost",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/perHost/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err214);
+const err206 = {instancePath:instancePath+"/clusters/" + i12+"/circuitBreakers/perHost",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/perHost/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err206);
 errors++;
 }
 }
@@ -6086,68 +6096,68 @@ let data285 = data276.high;
 if(data285 && typeof data285 == "object" && !Array.isArray(data285)){
 for(const key45 in data285){
 if(!(((((key45 === "maxConnections") || (key45 === "maxPendingRequests")) || (key45 === "maxRequests")) || (key45 === "maxRetries")) || (key45 === "retryBudget"))){
-const err215 = {instancePath:instancePath+"/clusters/" + i12+"/circuitBreakers/high",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/high/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key45}};
-(vErrors ??= []).push(err215);
+const err207 = {instancePath:instancePath+"/clusters/" + i12+"/circuitBreakers/high",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/high/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key45}};
+(vErrors ??= []).push(err207);
 errors++;
 }
 }
 if(data285.maxConnections !== undefined){
-if(!(validate34(data285.maxConnections, {instancePath:instancePath+"/clusters/" + i12+"/circuitBreakers/high/maxConnections",parentData:data285,parentDataProperty:"maxConnections",rootData}))){
-vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+if(!(validate36(data285.maxConnections, {instancePath:instancePath+"/clusters/" + i12+"/circuitBreakers/high/maxConnections",parentData:data285,parentDataProperty:"maxConnections",rootData}))){
+vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
 errors = vErrors.length;
 }
 }
 if(data285.maxPendingRequests !== undefined){
-if(!(validate34(data285.maxPendingRequests, {instancePath:instancePath+"/clusters/" + i12+"/circuitBreakers/high/maxPendingRequests",parentData:data285,parentDataProperty:"maxPendingRequests",rootData}))){
-vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+if(!(validate36(data285.maxPendingRequests, {instancePath:instancePath+"/clusters/" + i12+"/circuitBreakers/high/maxPendingRequests",parentData:data285,parentDataProperty:"maxPendingRequests",rootData}))){
+vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
 errors = vErrors.length;
 }
 }
 if(data285.maxRequests !== undefined){
-if(!(validate34(data285.maxRequests, {instancePath:instancePath+"/clusters/" + i12+"/circuitBreakers/high/maxRequests",parentData:data285,parentDataProperty:"maxRequests",rootData}))){
-vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+if(!(validate36(data285.maxRequests, {instancePath:instancePath+"/clusters/" + i12+"/circuitBreakers/high/maxRequests",parentData:data285,parentDataProperty:"maxRequests",rootData}))){
+vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
 errors = vErrors.length;
 }
 }
 if(data285.maxRetries !== undefined){
-if(!(validate34(data285.maxRetries, {instancePath:instancePath+"/clusters/" + i12+"/circuitBreakers/high/maxRetries",parentData:data285,parentDataProperty:"maxRetries",rootData}))){
-vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+if(!(validate36(data285.maxRetries, {instancePath:instancePath+"/clusters/" + i12+"/circuitBreakers/high/maxRetries",parentData:data285,parentDataProperty:"maxRetries",rootData}))){
+vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
 errors = vErrors.length;
 }
 }
 if(data285.retryBudget !== undefined){
-if(!(validate394(data285.retryBudget, {instancePath:instancePath+"/clusters/" + i12+"/circuitBreakers/high/retryBudget",parentData:data285,parentDataProperty:"retryBudget",rootData}))){
-vErrors = vErrors === null ? validate394.errors : vErrors.concat(validate394.errors);
+if(!(validate400(data285.retryBudget, {instancePath:instancePath+"/clusters/" + i12+"/circuitBreakers/high/retryBudget",parentData:data285,parentDataProperty:"retryBudget",rootData}))){
+vErrors = vErrors === null ? validate400.errors : vErrors.concat(validate400.errors);
 errors = vErrors.length;
 }
 }
 } else {
-const err216 = {instancePath:instancePath+"/clusters/" + i12+"/circuitBreakers/high",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/high/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err216);
+const err208 = {instancePath:instancePath+"/clusters/" + i12+"/circuitBreakers/high",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/properties/high/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err208);
 errors++;
 }
 }
 } else {
-const err217 = {instancePath:instancePath+"/clusters/" + i12+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err217);
+const err209 = {instancePath:instancePath+"/clusters/" + i12+"/circuitBreakers",schemaPath:"#/properties/clusters/items/properties/circuitBreakers/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err209);
 errors++;
 }
 }
 } else {
-const err218 = {instancePath:instancePath+"/clusters/" + i12,schemaPath:"#/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err218);
+const err210 = {instancePath:instancePath+"/clusters/" + i12,schemaPath:"#/properties/clusters/items/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err210);
 errors++;
 }
 }
 } else {
-const err219 = {instancePath:instancePath+"/clusters",schemaPath:"#/properties/clusters/type",keyword:"type",params:{type: "array"}};
-(vErrors ??= []).push(err219);
+const err211 = {instancePath:instancePath+"/clusters",schemaPath:"#/properties/clusters/type",keyword:"type",params:{type: "array"}};
+(vErrors ??= []).push(err211);
 errors++;
 }
 }
 } else {
-const err220 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"}};
-(vErrors ??= []).push(err220);
+const err212 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"}};
+(vErrors ??= []).push(err212);
 errors++;
 }
 validate21.errors = vErrors;

@@ -1,7 +1,7 @@
 // /clusters: each cluster's limits and each host's ledger, summed over the workers, in Envoy's two forms.
 // Primary thread; read only.
 
-import type { BreakerLimits, ClusterConfig, EndpointConfig } from '../../config/snapshot.ts';
+import type { BreakerLimits, ClusterConfig, EndpointConfig } from '../../config/cluster-snapshot.ts';
 import { formatAddress } from '../../core/address.ts';
 import * as stats from '../../observe/stat-names.ts';
 import type { Answer, CompileMatcher, Page, TextMatcher } from './page.ts';
@@ -102,7 +102,8 @@ function clusterJson(cluster: ClusterConfig, published: Published, view: AdminVi
       weight: endpoint.weight,
       ...(endpoint.hostname === '' ? {} : { hostname: endpoint.hostname }),
       ...percentJson('local_origin_success_rate', successRate(i, true)),
-      locality: {},
+      ...(endpoint.priority === 0 ? {} : { priority: endpoint.priority }),
+      locality: endpoint.zone === '' ? {} : { zone: endpoint.zone },
     };
   });
   return {

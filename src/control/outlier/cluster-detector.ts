@@ -7,7 +7,7 @@
 
 import { Ejector, type EjectorTools } from '../../cluster/ejector.ts';
 import type { OutlierFinding } from '../../cluster/outlier-watch.ts';
-import type { ClusterConfig } from '../../config/snapshot.ts';
+import type { ClusterConfig } from '../../config/cluster-snapshot.ts';
 import type { OutlierConfig } from '../../config/outlier.ts';
 import type { TimeSource } from '../../core/clock.ts';
 import { HOST_LOCAL_BAD, HOST_LOCAL_GOOD, HOST_OUTLIER_BAD, HOST_OUTLIER_GOOD } from '../../observe/stat-names.ts';

@@ -2,7 +2,8 @@
 // Primary thread; owned by the Primary.
 
 import type { OutlierFinding } from '../../cluster/outlier-watch.ts';
-import type { ClusterConfig, Snapshot } from '../../config/snapshot.ts';
+import type { ClusterConfig } from '../../config/cluster-snapshot.ts';
+import type { Snapshot } from '../../config/snapshot.ts';
 import type { CancelTimer, Timers } from '../../core/host-timer.ts';
 import type { ClusterPlan, Plan } from '../../shared/plan.ts';
 import { ClusterDetector, type DetectorTools, EXTERNAL, LOCAL } from './cluster-detector.ts';

@@ -2,7 +2,7 @@
 // So many requests at one time as the upstream answers without delay (Envoy's adaptive_concurrency filter); `gradient.ts`
 // finds out how many. Worker thread; one per stream.
 
-import type { AdaptiveConcurrencyConfig } from '../../config/snapshot.ts';
+import type { AdaptiveConcurrencyConfig } from '../../config/limit-snapshot.ts';
 import type { Stream } from '../../core/stream.ts';
 import { ADAPTIVE_BLOCKED } from '../../observe/limit-stats.ts';
 import { GradientState } from '../../shared/gradient-state.ts';

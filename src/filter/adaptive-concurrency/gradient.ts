@@ -9,7 +9,7 @@
 // It measures anew after an interval with jitter, or when the limit has been at its lowest five times in a row. A worker
 // that dies in the middle leaves the numbers of the last interval; the next that finds something due goes on with them.
 
-import type { AdaptiveConcurrencyConfig } from '../../config/snapshot.ts';
+import type { AdaptiveConcurrencyConfig } from '../../config/limit-snapshot.ts';
 import type { Random } from '../../core/random.ts';
 import { RES_RQ, type Breakers } from '../../shared/breaker-table.ts';
 import { BURST, DEFERRED_LIMIT, GRADIENT, MEASURING, MEASURING_SINCE, MIN_RTT_US, NEXT_MEASURING, NEXT_UPDATE, SAMPLE_RTT_US, TIMES_AT_LEAST, type GradientState } from '../../shared/gradient-state.ts';

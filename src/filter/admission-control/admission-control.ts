@@ -3,7 +3,8 @@
 // filter, its formula): with n requests in the window of which s went well, p = ((n - s / rate) / (n + 1)) ^ (1 / aggression).
 // Counted over all workers. Worker thread; one per stream. What it refuses itself does not count.
 
-import type { AdmissionControlConfig, StatusRange } from '../../config/snapshot.ts';
+import type { AdmissionControlConfig } from '../../config/limit-snapshot.ts';
+import type { StatusRange } from '../../config/snapshot.ts';
 import type { Stream } from '../../core/stream.ts';
 import { ADMISSION_FAILURE, ADMISSION_REJECTED, ADMISSION_SUCCESS } from '../../observe/limit-stats.ts';
 import { RollingWindow } from '../../shared/rolling-window.ts';

@@ -2,7 +2,7 @@
 // Lets the bodies of requests and of answers pass only so fast, all streams of all workers together (Envoy's
 // bandwidth_limit filter). Worker thread; one per stream.
 
-import type { BandwidthLimitConfig, BucketConfig } from '../../config/snapshot.ts';
+import type { BandwidthLimitConfig, BucketConfig } from '../../config/limit-snapshot.ts';
 import type { Stream } from '../../core/stream.ts';
 import { BANDWIDTH_RESPONSE } from '../../observe/limit-stats.ts';
 import { BUCKET_WORDS, TokenBucket } from '../../shared/token-bucket.ts';

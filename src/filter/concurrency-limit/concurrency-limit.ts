@@ -2,7 +2,7 @@
 // So many requests at one time, over all workers; the others are refused at once. Worker thread; one per stream. Envoy has
 // it as an adaptive limit only; status and words are the same as there. What a worker holds comes back when it dies.
 
-import type { ConcurrencyLimitConfig } from '../../config/snapshot.ts';
+import type { ConcurrencyLimitConfig } from '../../config/limit-snapshot.ts';
 import type { Stream } from '../../core/stream.ts';
 import { CONCURRENCY_ACTIVE, CONCURRENCY_BLOCKED } from '../../observe/limit-stats.ts';
 import { RES_RQ } from '../../shared/breaker-table.ts';

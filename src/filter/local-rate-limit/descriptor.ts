@@ -2,7 +2,7 @@
 // A descriptor of a rate limit: which requests it means, and whose tokens they take. Worker thread. Where it does not say
 // which value, every value (every user, every address) has a bucket of its own, in a table of fixed size in shared memory.
 
-import type { DescriptorConfig, DescriptorEntryConfig } from '../../config/snapshot.ts';
+import type { DescriptorConfig, DescriptorEntryConfig } from '../../config/limit-snapshot.ts';
 import type { Stream } from '../../core/stream.ts';
 import { compileCidrs, type CidrSet } from '../../security/cidr.ts';
 import { BucketTable } from '../../shared/bucket-table.ts';

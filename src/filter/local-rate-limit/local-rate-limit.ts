@@ -2,7 +2,7 @@
 // So many requests in so much time, over all workers (Envoy's local_ratelimit filter): a token bucket for all requests, and
 // one for each descriptor that fits. Worker thread. Keeps nothing of a stream but what `x-ratelimit-*` will say.
 
-import type { LocalRateLimitConfig } from '../../config/snapshot.ts';
+import type { LocalRateLimitConfig } from '../../config/limit-snapshot.ts';
 import { FLAG_RL } from '../../core/flags.ts';
 import type { Stream } from '../../core/stream.ts';
 import { RATE_ENABLED, RATE_ENFORCED, RATE_LIMITED, RATE_OK } from '../../observe/limit-stats.ts';

@@ -1,13 +1,6 @@
 // Compiles one route: its match, then its action. At load, any thread; pure.
 
-import type {
-  ForwardConfig,
-  MatchConfig,
-  RedirectConfig,
-  RespondConfig,
-  RewriteConfig,
-  RouteConfig,
-} from '../../config/snapshot.ts';
+import type { ForwardConfig, MatchConfig, RedirectConfig, RespondConfig, RewriteConfig, RouteConfig } from '../../config/snapshot.ts';
 import { subsetKey } from '../../config/subset-key.ts';
 import { FieldBlock } from '../../core/field-block.ts';
 import {

@@ -1,6 +1,6 @@
 // What a matched route would do with a request: for people. Any thread; pure; not for the road.
 
-import type { Metadata } from '../../config/snapshot.ts';
+import type { Metadata } from '../../config/cluster-snapshot.ts';
 import { describeMetadata, parseSubsetKey } from '../../config/subset-key.ts';
 import { ROUTE_FORWARD, ROUTE_REDIRECT } from '../compiled-route.ts';
 import type { CompiledRoute } from '../compiled-route.ts';
