@@ -13,7 +13,7 @@ import { envoyConfig } from './rival/envoy.ts';
 import { haproxyConfig } from './rival/haproxy.ts';
 import { nginxConfig, nginxLacks, readNginxBuild } from './rival/nginx.ts';
 import type { NginxBuild } from './rival/nginx.ts';
-import { nuncioConfig } from './rival/nuncio.ts';
+import { type Caution, nuncioConfig } from './rival/nuncio.ts';
 
 const here = import.meta.dirname;
 const cli = join(here, '..', '..', 'src', 'cli.js');
@@ -55,19 +55,22 @@ function packageVersion(name: string): string | null {
 
 const UWS_ROADS: readonly Road[] = ['http', 'h1-to-h2'];
 
-function nuncio(engine: 'epoll' | 'node' | 'uws'): Contender {
+function nuncio(engine: 'epoll' | 'node' | 'uws', caution: Caution = 'plain'): Contender {
   return {
-    name: `nuncio-${engine}`,
+    name: caution === 'plain' ? `nuncio-${engine}` : `nuncio-${caution}`,
     version() {
       if (!existsSync(cli)) return null;
       if (engine === 'epoll' && process.platform !== 'linux') return null;
       if (engine === 'uws' && packageVersion('uWebSockets.js') === null) return null;
       return `working copy on Node ${process.version}`;
     },
-    unable: (road) => (engine === 'uws' && !UWS_ROADS.includes(road) ? 'the uws engine takes plain HTTP/1.1 alone' : null),
+    unable(road) {
+      if (caution !== 'plain' && road !== 'http') return 'measured on plain HTTP/1.1 alone';
+      return engine === 'uws' && !UWS_ROADS.includes(road) ? 'the uws engine takes plain HTTP/1.1 alone' : null;
+    },
     async command(place) {
       const path = join(place.dir, 'nuncio.json');
-      writeFileSync(path, JSON.stringify(nuncioConfig(place, await freePort())));
+      writeFileSync(path, JSON.stringify(nuncioConfig(place, await freePort(), caution)));
       return { command: [process.execPath, cli, 'run', '-c', path], env: { NUNCIO_ENGINE: engine } };
     },
   };
@@ -128,7 +131,7 @@ function nodeRival(name: 'http-proxy' | 'fast-proxy'): Contender {
 export const REFERENCE = nginx.name;
 
 export const CONTENDERS: readonly Contender[] = [
-  nuncio('epoll'), nuncio('node'), nuncio('uws'), nginx, haproxy, envoy, nodeRival('http-proxy'), nodeRival('fast-proxy'),
+  nuncio('epoll'), nuncio('epoll', 'guarded'), nuncio('epoll', 'limited'), nuncio('node'), nuncio('uws'), nginx, haproxy, envoy, nodeRival('http-proxy'), nodeRival('fast-proxy'),
 ];
 
 export async function startContender(contender: Contender, place: Omit<Place, 'port'>, cpu: number | null): Promise<Running> {
