@@ -72,6 +72,11 @@ function ask(snapshot: Snapshot, question: Parameters<typeof explain>[2]): FullE
 
 // ---- the process ----
 
+/** A pipe takes what fits into it; `exit` would throw away the rest. Also resolves when its reader has gone. */
+function written(stream: NodeJS.WriteStream): Promise<void> {
+  return new Promise((resolve) => stream.write('', () => resolve()));
+}
+
 function print({ exitCode, stdout, stderr }: { exitCode: number; stdout: string; stderr: string }): number {
   process.stderr.write(stderr);
   process.stdout.write(stdout);
@@ -110,9 +115,12 @@ function report(error: unknown): number {
 // A reader that went away (`nuncio schema | head`) is no reason to fail.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
 
+let exitCode: number;
 try {
   const given = readArguments(process.argv.slice(2), process.env['NUNCIO_CONFIG'] ?? '');
-  process.exit(await COMMANDS[given.command](given));
+  exitCode = await COMMANDS[given.command](given);
 } catch (error) {
-  process.exit(report(error));
+  exitCode = report(error);
 }
+await Promise.all([process.stdout, process.stderr].map(written));
+process.exit(exitCode);

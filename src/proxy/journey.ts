@@ -162,14 +162,13 @@ export class Journey extends Filtered implements TimerTarget {
   }
 
   protected answered(more: boolean): void {
-    const { runtime, status, cluster } = this;
-    const { cells, clock } = runtime.tools;
+    const { runtime, status } = this;
+    const { clock } = runtime.tools;
     this.phase = ANSWERING;
     this.lastActive = this.responseStartAt = clock.now;
     if (this.heardAt > 0) this.heardAt = clock.now;
     this.details = 'via_upstream';
-    cells[cluster!.stats + S.CLUSTER_CODES_AT + codeSlot(status)]!++;
-    if (status < 600) cells[cluster!.stats + S.UP_RQ_1XX + ((status / 100) | 0) - 1]!++;
+    this.countCode(status);
     this.countHost(status >= 500 ? S.HOST_RQ_ERROR : S.HOST_RQ_SUCCESS);
     if (this.reqBody === BODY_TUNNEL) this.tunnelAnswered();
     if (this.isGrpc) noteAnswerHead(this);
@@ -398,8 +397,13 @@ export class Journey extends Filtered implements TimerTarget {
 
   protected fail(why: Fault): void {
     if (this.phase !== ANSWERING) {
-      const local = replyOf(why);
-      this.reply(this.retry !== null && this.retry.timeoutStatus !== 504 ? mildReply(local, this.retry.timeoutStatus) : local);
+      const reply = replyOf(why);
+      const local = this.retry !== null && this.retry.timeoutStatus !== 504 ? mildReply(reply, this.retry.timeoutStatus) : reply;
+      if (this.cluster !== null && isOfCluster(why)) {
+        this.countCode(local.status);
+        this.countCluster(S.UP_RQ_COMPLETED);
+      }
+      this.reply(local);
       return;
     }
     const { flags, details } = detailsAfterStart(why);
@@ -407,6 +411,13 @@ export class Journey extends Filtered implements TimerTarget {
     this.details = details;
     if (why.side === 'up') this.count(S.RQ_RESET_AFTER_DOWNSTREAM_RESPONSE_STARTED);
     this.breakOff();
+  }
+
+  private countCode(status: number): void {
+    const { cells } = this.runtime.tools;
+    const { stats } = this.cluster!;
+    cells[stats + S.CLUSTER_CODES_AT + codeSlot(status)]!++;
+    if (status < 600) cells[stats + S.UP_RQ_1XX + ((status / 100) | 0) - 1]!++;
   }
 
   /** The answer has begun and cannot be completed. */
@@ -489,4 +500,9 @@ export class Journey extends Filtered implements TimerTarget {
     this.answerDeadline = 0;
     this.requestDeadline = 0;
   }
+}
+
+/** As in Envoy, a cluster that gives no answer is counted with the code that its caller is told. */
+function isOfCluster({ side, kind }: Fault): boolean {
+  return side !== 'down' && kind !== 'streamIdle';
 }

@@ -3,7 +3,7 @@
 
 import { formatAddress } from '../core/address.ts';
 import { Head } from '../core/head.ts';
-import type { HttpListenerConfig, ListenerConfig, TcpConfig, WeightedCluster } from '../config/snapshot.ts';
+import type { HttpConfig, HttpListenerConfig, ListenerConfig, TcpConfig, WeightedCluster } from '../config/snapshot.ts';
 import type { CompiledRoute } from './compiled-route.ts';
 import { domainFor } from './explain/domain.ts';
 import type { Outcome } from './explain/outcome.ts';
@@ -42,6 +42,8 @@ export interface RouteReport {
   /** `sometimes`: the route takes a fraction of the requests that come this far. */
   readonly verdict: 'no' | 'sometimes' | 'yes';
   readonly reasons: readonly string[];
+  /** The filters that its requests go through, in order. */
+  readonly filters: readonly string[];
   readonly outcome: Outcome | null;
   readonly does: readonly string[];
 }
@@ -69,7 +71,7 @@ export function explainRequest(listeners: readonly ListenerConfig[], tables: rea
   if (tcp || refusal !== '') return { ...asked, virtualHost: null, routes: [], nothing: refusal };
   const host = table.virtualHostOf(request.authority);
   if (host === null) return { ...asked, virtualHost: null, routes: [], nothing: missingHost(table, request.authority) };
-  const routes = askRoutes(host, request);
+  const routes = askRoutes(host, request, listener.http);
   const matched = routes.at(-1)?.verdict === 'yes';
   return {
     ...asked,
@@ -79,28 +81,30 @@ export function explainRequest(listeners: readonly ListenerConfig[], tables: rea
   };
 }
 
-function askRoutes(host: VirtualHost, request: RoutedRequest): RouteReport[] {
+function askRoutes(host: VirtualHost, request: RoutedRequest, http: HttpConfig): RouteReport[] {
+  const configs = http.virtualHosts.find(({ name }) => name === host.name)?.routes ?? [];
   const reports: RouteReport[] = [];
   for (const route of host.routes) {
-    const report = askRoute(route, request);
+    const filters = (configs[route.index]?.filters ?? http.filters).map(({ kind }) => kind);
+    const report = askRoute(route, request, filters);
     reports.push(report);
     if (report.verdict === 'yes') break;
   }
   return reports;
 }
 
-function askRoute(route: CompiledRoute, request: RoutedRequest): RouteReport {
+function askRoute(route: CompiledRoute, request: RoutedRequest, filters: readonly string[]): RouteReport {
   const { index, name } = route;
   const reasons = reasonsAgainst(route, request);
   const about = { index, name, match: pathName(route) };
   if (reasons.length > 0 || route.fraction === 0) {
-    return { ...about, verdict: 'no', reasons: reasons.length > 0 ? reasons : ['its fraction is 0'], outcome: null, does: [] };
+    return { ...about, verdict: 'no', reasons: reasons.length > 0 ? reasons : ['its fraction is 0'], filters, outcome: null, does: [] };
   }
   const outcome = outcomeOf(route, request);
-  const does = describeOutcome(outcome, request);
-  if (route.fraction === 1) return { ...about, verdict: 'yes', reasons: [], outcome, does };
+  const does = [...(filters.length === 0 ? [] : [`goes through ${filters.join(', ')}`]), ...describeOutcome(outcome, request)];
+  if (route.fraction === 1) return { ...about, verdict: 'yes', reasons: [], filters, outcome, does };
   const share = `it takes ${Math.round(route.fraction * 1e6) / 1e4} % of the requests that come this far`;
-  return { ...about, verdict: 'sometimes', reasons: [share], outcome, does };
+  return { ...about, verdict: 'sometimes', reasons: [share], filters, outcome, does };
 }
 
 interface Read {

@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
-import { runCommand } from '../support/run-command.ts';
+import { Command, runCommand } from '../support/run-command.ts';
 
 t.setTimeout(120_000); // each case is a process of its own
 const dir = mkdtempSync(join(tmpdir(), 'nuncio-cli-'));
@@ -118,6 +118,17 @@ t.test('schema', async (t) => {
   const { code, stdout } = await runCommand(['schema']);
   t.equal(code, 0);
   t.match(JSON.parse(stdout), { $schema: 'http://json-schema.org/draft-07/schema#', properties: { listeners: {} } });
+});
+
+t.test('what a slow reader has not taken yet is not lost', async (t) => {
+  const command = new Command(['schema']);
+  command.child.stdout!.pause();
+  await new Promise((resolve) => setTimeout(resolve, 300)); // the pipe is full by then, and the command would be over
+  command.child.stdout!.resume();
+  const { code, stdout } = await command.ended;
+  t.equal(code, 0);
+  t.ok(JSON.parse(stdout));
+  t.ok(stdout.length > 3 * 65_536, 'more than a pipe holds');
 });
 
 t.test('a port in use: exit 1, the listener and the address are named', async (t) => {

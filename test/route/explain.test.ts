@@ -7,10 +7,11 @@ import type { Explanation, Question } from '../../src/route/explain.ts';
 import type { RouteTable } from '../../src/route/match.ts';
 import { forward, matching, redirecting, rewriting, route, tableOf, valueMatch, virtualHost } from './request.ts';
 
+const FILTERED = { filters: [{ kind: 'grpcWeb' }, { kind: 'localRateLimit' }] };
 const LISTENERS = [
-  { name: 'edge', address: { kind: 'ip', host: '0.0.0.0', port: 8080 } },
-  { name: 'inner', address: { kind: 'ip', host: '::1', port: 9090 } },
-] as ListenerConfig[];
+  { name: 'edge', address: { kind: 'ip', host: '0.0.0.0', port: 8080 }, http: { filters: [], virtualHosts: [{ name: 'rest', routes: [{}, {}, {}, FILTERED] }] } },
+  { name: 'inner', address: { kind: 'ip', host: '::1', port: 9090 }, http: { filters: [{ kind: 'grpcWeb' }], virtualHosts: [] } },
+] as unknown as ListenerConfig[];
 
 const api = virtualHost('api', ['api.example.com', '*.example.com'], [
   route('exact', matching({ kind: 'path', value: '/v1' })),
@@ -124,7 +125,16 @@ t.test('what the other actions do', (t) => {
   t.same(does('/n'), ['answers 403 with a body of 2 bytes']);
   t.same(does('/c', [['x-cluster', 'blue']]), ['goes to the cluster "blue", named by the header x-cluster', 'there is no time-out']);
   t.match(does('/c')[0], 'goes nowhere: the header x-cluster, which names the cluster, is missing');
-  t.equal(does('/u')[1], "the host goes up as the chosen endpoint's name");
+  t.equal(does('/u')[2], "the host goes up as the chosen endpoint's name");
+  t.end();
+});
+
+t.test('the filters that a request goes through: the route\'s own, or the listener\'s', (t) => {
+  const own = explain('http://other:8080/u').routes.at(-1)!;
+  t.same(own.filters, ['grpcWeb', 'localRateLimit']);
+  t.equal(own.does[0], 'goes through grpcWeb, localRateLimit');
+  t.same(explain('http://other:8080/s').routes.at(-1)!.filters, []);
+  t.same(explain('http://[::1]:9090/v1', { headers: [['host', 'api.example.com']] }).routes.at(-1)!.filters, ['grpcWeb']);
   t.end();
 });
 

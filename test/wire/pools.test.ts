@@ -234,6 +234,9 @@ async function connectTimeout(t: Test, scene: Scene): Promise<void> {
   t.match(await scene.logLine('/hole '), / 503 UF upstream_reset_before_response_started\{connection_timeout/);
   await scene.proxy.statBecomes('cluster.hole.upstream_cx_connect_timeout', 1);
   await scene.proxy.statBecomes('cluster.hole.upstream_cx_connect_fail', 1);
+  t.equal(await scene.proxy.stat('cluster.hole.upstream_rq_503'), 1, 'no answer counts as what the caller was told');
+  t.equal(await scene.proxy.stat('cluster.hole.upstream_rq_5xx'), 1);
+  t.equal(await scene.proxy.stat('cluster.hole.upstream_rq_completed'), 1);
 }
 
 async function roundRobin(t: Test, scene: Scene): Promise<void> {
