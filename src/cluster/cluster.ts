@@ -23,7 +23,7 @@ import { H2Pool } from './h2-pool.ts';
 import { Lane } from './lane.ts';
 import { OriginalDestinations } from './original-destinations.ts';
 import { Latency } from './lb/peak-ewma.ts';
-import type { Picker } from './pick.ts';
+import { picksByHash, type Picker } from './pick.ts';
 import { type OutlierFinding, OutlierWatch } from './outlier-watch.ts';
 import type { Pool } from './pool.ts';
 import { type NamedPool, NamedPools } from './named-pools.ts';
@@ -168,8 +168,7 @@ export class Cluster {
 
   /** Hashes of requests are looked at. */
   get picksByHash(): boolean {
-    const { policy } = this.config.loadBalancing;
-    return policy === 'ringHash' || policy === 'maglev';
+    return picksByHash(this.config.loadBalancing);
   }
 
   private stickyHost(address: string): Host | null {

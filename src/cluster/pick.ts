@@ -35,6 +35,11 @@ export interface PickerTools {
   readonly before?: Picker | null;
 }
 
+/** A key leads to one host wherever it is asked for: hashes of requests are looked up in one table. */
+export function picksByHash({ policy }: LoadBalancingConfig): boolean {
+  return policy === 'ringHash' || policy === 'maglev';
+}
+
 /** @param weights as many as hosts, all above 0: what they count for here and now, which may be other than `host.weight`. */
 export function makePicker(config: LoadBalancingConfig, hosts: readonly Host[], weights: ArrayLike<number>, tools: PickerTools): Picker {
   switch (config.policy) {

@@ -4,7 +4,7 @@
 import type { HostSetsConfig, LoadBalancingConfig } from '../../config/cluster-snapshot.ts';
 import { DEFAULTS } from '../../config/defaults.ts';
 import type { Host } from '../host.ts';
-import type { Picker, PickerTools } from '../pick.ts';
+import { type Picker, type PickerTools, picksByHash } from '../pick.ts';
 import { groupByLevel, groupByZone, type HostGroup } from './host-group.ts';
 import { type Level, LevelPicker, type Usable } from './level-picker.ts';
 import { type LevelLoads, levelLoads } from './levels.ts';
@@ -72,7 +72,7 @@ export class Group {
     const { tools } = this;
     const levels = groups.map((group, i) => this.level(i, group, loads.panic[i]!));
     const failOnPanic = this.rules.sets.zoneAware?.failTrafficOnPanic ?? false;
-    const byHash = usesTable(this.rules.balancing);
+    const byHash = picksByHash(this.rules.balancing);
     return new LevelPicker(levels, [...loads.healthy, ...loads.degraded], { random: tools.random, cells: tools.cells, stats: tools.stats, byHash, failOnPanic });
   }
 
@@ -84,7 +84,7 @@ export class Group {
     const { all } = group;
     return {
       panic,
-      all: usesTable(this.rules.balancing) && localityWeights !== null ? this.folded(`${index} all`, zones, 'all') ?? this.slot(`${index} all`, all) : this.slot(`${index} all`, all),
+      all: picksByHash(this.rules.balancing) && localityWeights !== null ? this.folded(`${index} all`, zones, 'all') ?? this.slot(`${index} all`, all) : this.slot(`${index} all`, all),
       healthy: usable('healthy'),
       degraded: usable('degraded'),
       zoneAware: zoneAware !== null && index === 0 ? new ZoneAware(zoneAware, zones, { ...this.tools, panicPercent: this.rules.sets.panicPercent }) : null,
@@ -96,7 +96,7 @@ export class Group {
     const whole = (): Slot => this.slot(name, group[state]);
     const parts = (): Slot[] => [...zones].map(([zone, part]) => this.slot(`${name} ${zone}`, part[state]));
     if (localityWeights === null) return { whole: whole(), zones: parts(), schedule: null };
-    if (usesTable(this.rules.balancing)) return { whole: this.folded(name, zones, state) ?? whole(), zones: [], schedule: null };
+    if (picksByHash(this.rules.balancing)) return { whole: this.folded(name, zones, state) ?? whole(), zones: [], schedule: null };
     const weights = [...zones].map(([zone, part]) => effectiveWeight(weightOf(zone, localityWeights), part[state].length, part.all.length - part.excluded, overprovisioningPercent));
     const schedule = weights.some((weight) => weight > 0) ? new ZoneSchedule(weights, this.tools.random) : null;
     return { whole: whole(), zones: parts(), schedule };
@@ -130,9 +130,4 @@ export class Group {
 
 function weightOf(zone: string, weights: Readonly<Record<string, number>>): number {
   return Object.hasOwn(weights, zone) ? weights[zone]! : DEFAULTS.zone.weight;
-}
-
-/** A key leads to one host wherever it is asked for: one table over all zones. */
-function usesTable({ policy }: LoadBalancingConfig): boolean {
-  return policy === 'ringHash' || policy === 'maglev';
 }

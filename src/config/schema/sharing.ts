@@ -70,9 +70,7 @@ class Sharing {
 
 /** Two nodes with one identity accept the same and say the same; null if the node must stay where it is. */
 function identityOf(node: Schema): string | null {
-  if (node.$ref !== undefined) return null;
-  const identity = JSON.stringify(withoutAnnotations(node));
-  return identity;
+  return node.$ref === undefined ? JSON.stringify(withoutAnnotations(node)) : null;
 }
 
 /**
