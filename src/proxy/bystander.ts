@@ -2,9 +2,10 @@
 // discarded. Worker thread; made for one attempt, owned by its Journey's RetryState.
 
 import type { Host } from '../cluster/host.ts';
+import { CallerlessStream } from '../core/callerless-stream.ts';
 import type { Fault } from '../core/fault.ts';
 import { NO_HEAD } from '../core/head-pool.ts';
-import { Stream, type UpStream } from '../core/stream.ts';
+import type { Stream, UpStream } from '../core/stream.ts';
 
 /** Whose attempt it is. */
 export interface Racer {
@@ -12,7 +13,7 @@ export interface Racer {
   asideFailed(aside: Bystander, why: Fault): void;
 }
 
-export class Bystander extends Stream {
+export class Bystander extends CallerlessStream {
   readonly racer: Racer;
   readonly host: Host;
 
@@ -74,20 +75,8 @@ export class Bystander extends Stream {
     this.racer.asideFailed(this, fault);
   }
 
-  /** Another attempt's interim answers are the caller's. */
-  responseInterim(): void {}
-  /** The whole request was sent long ago. */
-  upWritable(): void {}
-  // With the head of its answer it has gone to somebody else, or ended.
+  // Interim answers are those of the attempt that is on; the whole request was sent long ago.
+
+  /** With the head of its answer it has gone to somebody else, or ended. */
   responseData(): void {}
-  upReady(): void {}
-  upFailed(): void {}
-  begin(): void {}
-  refuse(): void {}
-  requestData(): void {}
-  abandon(): void {}
-  forget(): void {}
-  downWritable(): void {}
-  downReset(): void {}
-  release(): void {}
 }
